@@ -1,0 +1,183 @@
+//! Bases that are no entry of the vault: a `credential_process`, a web identity token. Their sessions are not kept: nothing
+//! was opened, so there is no vault secret to seal them with, and no touch to save.
+
+use super::mfa::Codes;
+use super::resolve::{Wishes, call, default_session_name, endpoint};
+use super::{AssumeRoleWithWebIdentity, Base, Chain, Step, Token};
+use crate::aws::{RoleRequest, Sts};
+use crate::context::Context;
+use crate::credential::{AccessKey, Credentials, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::process::capture;
+use crate::profile::Origin;
+use crate::secret::SecretText;
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How long a helper may take: it may ask somebody.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// More than any web identity token (STS allows 20,000 characters).
+const LONGEST_TOKEN: u64 = 64 << 10;
+
+/// Runs a plan whose base is outside the vault.
+pub fn resolve(ctx: &Context, chain: &Chain, wishes: Wishes) -> Result<Credentials> {
+    let mut sts = Sts::new(ctx);
+    let mut codes = Codes::new(ctx, wishes.code);
+    let mut steps = chain.steps.iter();
+    let mut credentials = match &chain.base {
+        Base::CredentialProcess { command, origin } => from_process(command.line(), origin, ctx.now())?,
+        Base::WebIdentity { token, origin } => {
+            let (Some(Step::AssumeRoleWithWebIdentity(step)), token) = (steps.next(), read_token(token, origin)?)
+            else {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("{origin}: a web identity token leads to no role"),
+                ));
+            };
+            Credentials::Temporary(with_token(ctx, &mut sts, step, &chain.steps[0], &token)?)
+        }
+        Base::Entry { profile, .. } => {
+            return Err(Error::new(
+                ErrorKind::Other,
+                format!("{profile} is an entry of the vault"),
+            ));
+        }
+    };
+    for step in steps {
+        credentials = Credentials::Temporary(call(ctx, &mut sts, &credentials, step, &mut codes)?);
+    }
+    Ok(credentials)
+}
+
+fn with_token(
+    ctx: &Context,
+    sts: &mut Sts<'_>,
+    inputs: &AssumeRoleWithWebIdentity,
+    step: &Step,
+    token: &SecretText,
+) -> Result<Session> {
+    let request = RoleRequest {
+        role_arn: inputs.role_arn.value.as_str().to_owned(),
+        session_name: inputs
+            .session_name
+            .as_ref()
+            .map_or_else(|| default_session_name(ctx), |name| name.value.clone()),
+        duration: Some(inputs.duration.value.0),
+        policy: inputs.policy.document.clone(),
+        policy_arns: inputs.policy.arns.clone(),
+        ..RoleRequest::default()
+    };
+    sts.assume_role_with_web_identity(&endpoint(step), &request, token)
+}
+
+/// What a `credential_process` prints (AWS SDKs and Tools Reference Guide, "Process credential provider").
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Printed {
+    version: u32,
+    access_key_id: String,
+    secret_access_key: SecretText,
+    session_token: Option<SecretText>,
+    expiration: Option<Timestamp>,
+}
+
+fn from_process(line: &str, origin: &Origin, now: Timestamp) -> Result<Credentials> {
+    let printed = capture(line, "credential_process", PATIENCE).map_err(|error| error.within(origin))?;
+    parse(printed.expose(), origin, now)
+}
+
+fn parse(json: &str, origin: &Origin, now: Timestamp) -> Result<Credentials> {
+    let unfit = |how: String| Error::new(ErrorKind::Config, format!("{origin}: credential_process {how}"));
+    // serde's own words may quote what it found, and that is a secret.
+    let printed: Printed = serde_json::from_str(json).map_err(|err| {
+        unfit(format!(
+            "printed no credentials in JSON (line {}, column {})",
+            err.line(),
+            err.column()
+        ))
+    })?;
+    if printed.version != 1 {
+        return Err(unfit(format!(
+            "printed version {} of the format; version 1 is known",
+            printed.version
+        )));
+    }
+    if printed.access_key_id.is_empty() || printed.secret_access_key.is_empty() {
+        return Err(unfit("printed an empty key".into()));
+    }
+    if printed.expiration.is_some_and(|expires| expires <= now) {
+        return Err(unfit("printed credentials that have ended".into()));
+    }
+    Ok(match printed.session_token {
+        Some(token) => Credentials::Temporary(Session {
+            id: printed.access_key_id,
+            secret: printed.secret_access_key,
+            token,
+            // Without one the process vouches for nothing; an hour is what STS gives by default.
+            expires: printed.expiration.unwrap_or(now + jiff::SignedDuration::from_hours(1)),
+        }),
+        None => Credentials::LongTerm(AccessKey {
+            id: printed.access_key_id,
+            secret: printed.secret_access_key,
+        }),
+    })
+}
+
+fn read_token(token: &Token, origin: &Origin) -> Result<SecretText> {
+    use std::io::Read;
+    let text = match token {
+        Token::File(path) => {
+            let mut text = zeroize::Zeroizing::new(String::new());
+            std::fs::File::open(path)
+                .and_then(|file| file.take(LONGEST_TOKEN).read_to_string(&mut text))
+                .map_err(|err| Error::new(ErrorKind::Config, format!("{origin}: reading {path}: {err}")))?;
+            SecretText::copy_of(text.trim())
+        }
+        Token::Process(command) => {
+            let printed = capture(command.line(), "web_identity_token_process", PATIENCE)
+                .map_err(|error| error.within(origin))?;
+            SecretText::copy_of(printed.expose().trim())
+        }
+    };
+    if text.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("{origin}: the web identity token is empty"),
+        ));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Credentials> {
+        parse(json, &Origin::Default("test"), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn both_forms_of_the_contract_are_read() {
+        let session = read(
+            r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"2030-01-01T00:00:00Z"}"#,
+        );
+        assert!(session.expect("read").token().is_some());
+        let key = read(r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s"}"#).expect("read");
+        assert!(key.token().is_none());
+    }
+
+    #[test]
+    fn what_is_no_such_json_is_refused_without_being_shown() {
+        for json in [
+            "AKIAHUNTER2",
+            r#"{"Version":2,"AccessKeyId":"A","SecretAccessKey":"hunter2"}"#,
+            r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":["hunter2"]}"#,
+            r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"hunter2","Expiration":"1969-01-01T00:00:00Z"}"#,
+        ] {
+            let error = read(json).err().expect("refused").to_string();
+            assert!(!error.contains("hunter2") && !error.contains("HUNTER2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The command line: its tree, which command runs, and how a failure is shown.
+
+mod add;
+mod clear;
+mod common;
+mod exec;
+mod export;
+mod key;
+mod list;
+mod remove;
+
+use crate::context::{Chatter, Context};
+use crate::error::{Error, Result};
+use crate::process;
+use crate::prompt::printable;
+use crate::vault::unlock::KeyChoice;
+use crate::wrap::KeyName;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// A vault for AWS credentials that opens with the touch of a hardware token
+#[derive(Parser)]
+#[command(name = "tapvault", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Shown by --help; docs/cli.md has the same table, and a test compares it with the code.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 other, 2 usage, 3 config or profile, 4 no such entry, 5 no enrolled key present, 6 no touch,
+7 PIN or passphrase, 8 AWS refused, 9 network, 10 damaged or forged, 11 token busy, 12 conflict or rollback,
+126 and 127 from exec when the command can't be run or found, 130 cancelled. exec otherwise exits as its command does.";
+
+#[derive(Args)]
+struct Global {
+    /// Open with this enrolled key and no other
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "recovery")]
+    key: Option<KeyName>,
+    /// Open with the recovery key on paper, which is asked for
+    #[arg(long, global = true)]
+    recovery: bool,
+    /// Say on stderr what is done: instructions, status words, files and calls, never data
+    #[arg(long, global = true)]
+    debug: bool,
+}
+
+impl Global {
+    fn choice(&self) -> KeyChoice {
+        match (&self.key, self.recovery) {
+            (Some(name), _) => KeyChoice::Named(name.clone()),
+            (None, true) => KeyChoice::Recovery,
+            (None, false) => KeyChoice::Any,
+        }
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Add(add::AddArgs),
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    #[command(visible_alias = "rm")]
+    Remove(remove::RemoveArgs),
+    Clear(clear::ClearArgs),
+    Exec(exec::ExecArgs),
+    Export(export::ExportArgs),
+    Key(key::KeyArgs),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(err) => {
+            // --help and --version are no errors, and go to stdout; clap knows which is which.
+            let _ = err.print();
+            return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            show(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// Parses the command line. What follows `--` is for `exec` its command, whether or not a profile stands before it; clap would
+/// take the first word of it for the profile.
+fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    if let Some(end) = words.iter().position(|word| word == "--")
+        && let Ok(Cli {
+            global,
+            command: Command::Exec(args),
+        }) = Cli::try_parse_from(&words[..end])
+    {
+        let args = args.with_rest(words[end + 1..].to_vec());
+        return Ok(Cli {
+            global,
+            command: Command::Exec(args),
+        });
+    }
+    Cli::try_parse_from(words)
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    process::harden()?;
+    let chatter = if cli.global.debug {
+        Chatter::Debug
+    } else {
+        Chatter::Normal
+    };
+    let ctx = Context::real(chatter)?;
+    let choice = cli.global.choice();
+    match cli.command {
+        Command::Add(args) => add::run(args, &ctx, &choice),
+        Command::List(args) => list::run(&args, &ctx),
+        Command::Remove(args) => remove::run(&args, &ctx, &choice),
+        Command::Clear(args) => clear::run(&args, &ctx),
+        Command::Exec(args) => return exec::run(args, &ctx, choice),
+        Command::Export(args) => export::run(args, &ctx, choice),
+        Command::Key(args) => key::run(args, &ctx, &choice),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// One line that begins with the stable name, then the hints.
+fn show(error: &Error) {
+    eprintln!("tapvault: {}", printable(&error.to_string()));
+    for hint in error.hints() {
+        eprintln!("{}", printable(hint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn exec(line: &str) -> (Option<String>, Vec<String>) {
+        let words = line.split(' ').map(OsString::from).collect();
+        match parse(words).unwrap_or_else(|err| panic!("{line}: {err}")).command {
+            Command::Exec(args) => args.parts(),
+            _ => panic!("{line}: another command"),
+        }
+    }
+
+    #[test]
+    fn the_command_of_exec_is_found_with_and_without_dashes() {
+        let command = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let prod = Some("prod".to_owned());
+        assert_eq!(
+            exec("tapvault exec prod -- aws s3 ls"),
+            (prod.clone(), command(&["aws", "s3", "ls"]))
+        );
+        assert_eq!(
+            exec("tapvault exec -n prod aws s3 ls -l"),
+            (prod.clone(), command(&["aws", "s3", "ls", "-l"]))
+        );
+        assert_eq!(
+            exec("tapvault exec -- aws s3 ls"),
+            (None, command(&["aws", "s3", "ls"]))
+        );
+        assert_eq!(
+            exec("tapvault exec prod k exec p -- sh"),
+            (prod.clone(), command(&["k", "exec", "p", "--", "sh"]))
+        );
+        assert_eq!(
+            exec("tapvault exec prod -d 1h -- a -- b"),
+            (prod, command(&["a", "--", "b"]))
+        );
+    }
+
+    #[test]
+    fn help_names_every_exit_code() {
+        for kind in crate::error::ErrorKind::ALL {
+            let code = kind.exit_code().to_string();
+            let named = EXIT_CODES
+                .split(|c: char| !c.is_ascii_digit())
+                .any(|number| number == code);
+            assert!(named, "{} ({code})", kind.name());
+        }
+    }
+}

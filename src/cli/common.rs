@@ -1,0 +1,164 @@
+//! What several commands do alike: the AWS config, the profile that was meant, and the words about presence.
+
+use crate::chain::{Chain, ChainError, Request as ChainRequest};
+use crate::context::{Context, Env};
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::{Action, Request, processes};
+use crate::profile::{Config, ConfigError, EnvView, FileKind, ProfileName, files};
+use crate::vault::Vault;
+use crate::vault::keyring::KeyList;
+
+impl EnvView for Env {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.text(name)
+    }
+}
+
+/// Reads the AWS config and credentials files; missing ones are empty.
+pub fn config(ctx: &Context) -> Result<Config> {
+    let read = |kind| -> Result<_> {
+        let location = files::locate(kind, &ctx.env, files::Platform::here()).map_err(from_file)?;
+        files::read(&location).map_err(from_file)
+    };
+    Ok(Config::new(
+        read(FileKind::Config)?,
+        read(FileKind::Credentials)?,
+        &ctx.env,
+    ))
+}
+
+fn from_file(err: files::FileError) -> Error {
+    let hints = err.hints();
+    hinted(Error::new(ErrorKind::Config, err.to_string()), hints)
+}
+
+/// A failure of the config as this program says it.
+pub fn from_config(err: ConfigError) -> Error {
+    let hints = err.hints();
+    hinted(Error::new(ErrorKind::Config, err.to_string()), hints)
+}
+
+fn from_chain(err: ChainError) -> Error {
+    let kind = match err {
+        ChainError::NoCredential { .. } | ChainError::CallsItself { .. } => ErrorKind::NoEntry,
+        _ => ErrorKind::Config,
+    };
+    let hints = err.hints();
+    hinted(Error::new(kind, err.to_string()), hints)
+}
+
+fn hinted(error: Error, hints: Vec<String>) -> Error {
+    hints.into_iter().fold(error, Error::hint)
+}
+
+/// The profile that was named, else the one of AWS_PROFILE, else the one that a person picks.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] when none is named and there is nobody to ask.
+pub fn profile(named: Option<ProfileName>, ctx: &Context, config: &Config, vault: &Vault) -> Result<ProfileName> {
+    if let Some(profile) = named {
+        return Ok(profile);
+    }
+    if let Some(profile) = config.named_by_environment() {
+        return profile
+            .parse()
+            .map_err(|err| Error::new(ErrorKind::Usage, format!("AWS_PROFILE: {err}")));
+    }
+    let mut names: Vec<String> = config.names().map(str::to_owned).collect();
+    names.extend(vault.list()?.into_iter().map(|listed| listed.profile));
+    names.sort();
+    names.dedup();
+    if !ctx.dialogue.has_terminal() || names.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "no profile was named")
+            .hint("name one, or set AWS_PROFILE; `tapvault list` shows them"));
+    }
+    for (number, name) in names.iter().enumerate() {
+        ctx.dialogue.tell(&format!("{:3}  {name}", number + 1));
+    }
+    let answer = ctx.dialogue.ask("profile (name or number)")?;
+    let chosen = match answer.parse::<usize>() {
+        Ok(number) if (1..=names.len()).contains(&number) => &names[number - 1],
+        _ => &answer,
+    };
+    chosen
+        .parse()
+        .map_err(|err| Error::new(ErrorKind::Usage, format!("{chosen:?} is no profile: {err}")))
+}
+
+/// The plan for a profile; its notes are told.
+pub fn plan(
+    ctx: &Context,
+    config: &Config,
+    vault: &Vault,
+    profile: &ProfileName,
+    request: &ChainRequest,
+) -> Result<Chain> {
+    if config.profile(profile.as_str()).is_none() && !vault.has_entry(profile) {
+        return Err(vault.no_entry(profile));
+    }
+    let chain = Chain::plan(config, profile, request, &|name| vault.has_entry(name)).map_err(from_chain)?;
+    for note in &chain.notes {
+        ctx.dialogue.tell(&format!("note: {}: {}", note.what, note.why));
+    }
+    Ok(chain)
+}
+
+/// What a touch will be for.
+pub fn request(vault: &Vault, chain: &Chain, action: Action) -> Result<Request> {
+    let entry = chain.entry().unwrap_or(&chain.profile.name);
+    Ok(Request {
+        profile: chain.profile.name.to_string(),
+        entry: entry.to_string(),
+        owner: vault.sidecar(entry)?.and_then(|sidecar| sidecar.owner()),
+        role: chain
+            .steps
+            .iter()
+            .rev()
+            .find_map(|step| step.role())
+            .map(|role| format!("{} in {}", role.value.role(), role.value.account())),
+        action,
+        callers: processes::callers(),
+    })
+}
+
+/// Says that no touch stands before the entries, if that is so.
+pub fn tell_presence(ctx: &Context, list: &KeyList) {
+    if ctx.settings.quiet_presence {
+        return;
+    }
+    if !list.has_token() {
+        ctx.dialogue.note(
+            "presence: none (no token is enrolled; any program of yours that can use the key can open the entries)",
+        );
+    } else if list.touchless_beside_token {
+        ctx.dialogue
+            .note("presence: none (a key without a touch is enrolled beside the token)");
+    }
+}
+
+/// Complains until the vault has two ways in.
+pub fn tell_ways_in(ctx: &Context, list: &KeyList) {
+    if let [only] = &list.keys[..] {
+        ctx.dialogue.note(&format!(
+            "one way in so far ({}). Before you need it, add a second:",
+            only.name
+        ));
+        ctx.dialogue.note("  tapvault key enroll recovery     a key on paper");
+        if cfg!(feature = "piv") {
+            ctx.dialogue
+                .note("  tapvault key enroll piv          with another YubiKey plugged in");
+        }
+    }
+}
+
+/// Refuses to nest: a session inside a session is nearly always a mistake, and its prompt would lie.
+pub fn refuse_nesting(ctx: &Context) -> Result<()> {
+    match ctx.env.text("AWS_VAULT") {
+        None => Ok(()),
+        Some(profile) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("this shell has credentials of {profile} already (AWS_VAULT is set)"),
+        )
+        .hint("leave it with `exit`, or go round it: env -u AWS_VAULT tapvault ...")),
+    }
+}

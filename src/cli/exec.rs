@@ -1,0 +1,206 @@
+use super::common;
+use super::export;
+use crate::chain::resolve::{Wishes, resolve};
+use crate::chain::{Policy, Request, Sessions};
+use crate::context::Context;
+use crate::credential::Credentials;
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Action;
+use crate::process::{self, environment};
+use crate::profile::value::Seconds;
+use crate::profile::{Config, Overrides, ProfileName, Region};
+use crate::render::Format;
+use crate::secret::SecretText;
+use crate::vault::Vault;
+use crate::vault::unlock::KeyChoice;
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Run a command, or a subshell, with the credentials of a profile
+///
+/// The command gets AWS_ACCESS_KEY_ID and its companions, AWS_REGION, AWS_VAULT and AWS_CREDENTIAL_EXPIRATION in its
+/// environment, and takes this program's place: same process, same signals, same exit code.
+#[derive(Args)]
+#[command(override_usage = "tapvault exec [OPTIONS] [PROFILE] [-- CMD...]")]
+pub struct ExecArgs {
+    /// The profile; AWS_PROFILE when it is left out
+    profile: Option<ProfileName>,
+    #[command(flatten)]
+    session: SessionArgs,
+    /// Print the credentials as credential_process JSON instead (the same as export --format json)
+    #[arg(short, long, conflicts_with = "command")]
+    json: bool,
+    /// The command and its arguments; a subshell when it is left out
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl ExecArgs {
+    /// Takes what stood after `--`. Without a profile before it the command is still the command.
+    pub fn with_rest(mut self, rest: Vec<OsString>) -> Self {
+        if !self.command.is_empty() {
+            // `exec prod kubectl exec pod -- sh`: the `--` is the command's own.
+            self.command.push("--".into());
+        }
+        self.command.extend(rest);
+        self
+    }
+
+    #[cfg(test)]
+    pub fn parts(self) -> (Option<String>, Vec<String>) {
+        let words = self.command.iter().map(|word| word.to_string_lossy().into_owned());
+        (self.profile.map(|profile| profile.to_string()), words.collect())
+    }
+}
+
+/// What decides which session is made; the same for exec and export.
+#[derive(Args)]
+pub struct SessionArgs {
+    /// How long the session lives: 90m, 8h, or seconds
+    #[arg(short, long, value_name = "TIME")]
+    duration: Option<Seconds>,
+    /// Make no session of the user: hand out the access key itself, or assume roles with it
+    #[arg(short, long)]
+    no_session: bool,
+    /// The MFA code, instead of being asked for it
+    #[arg(short = 't', long = "mfa-code", alias = "mfa-token", value_name = "CODE")]
+    mfa_code: Option<String>,
+    /// The region, over the profile's
+    #[arg(long)]
+    region: Option<Region>,
+    /// Fetch the session anew, even if one is sealed
+    #[arg(long)]
+    refresh: bool,
+    /// Narrow the role's session by the policy in this file
+    #[arg(long, value_name = "FILE")]
+    policy_file: Option<PathBuf>,
+    /// Narrow the role's session by this managed policy; may be given several times
+    #[arg(long, value_name = "ARN")]
+    policy_arn: Vec<String>,
+}
+
+/// Credentials and what goes with them.
+pub struct Session {
+    /// The profile.
+    pub profile: ProfileName,
+    /// The credentials.
+    pub credentials: Credentials,
+    /// The profile's region, if one is known.
+    pub region: Option<String>,
+    /// The profile's general endpoint, if the config names one.
+    pub endpoint: Option<String>,
+}
+
+pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice) -> Result<ExitCode> {
+    if args.json {
+        return export::print(Format::Json, args.profile, args.session, ctx, choice).map(|()| ExitCode::SUCCESS);
+    }
+    common::refuse_nesting(ctx)?;
+    let command = if args.command.is_empty() {
+        shell(ctx)
+    } else {
+        args.command
+    };
+    if let Err(failure) = process::find(&command, &ctx.env) {
+        super::show(&failure.error);
+        return Ok(ExitCode::from(failure.exit_code));
+    }
+    let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let session = session(args.profile, args.session, ctx, choice, Action::Run(words))?;
+    let environment = environment::of_child(
+        &ctx.env,
+        session.profile.as_str(),
+        &session.credentials,
+        session.region.as_deref(),
+        session.endpoint.as_deref(),
+    );
+    drop(session);
+    let failure = process::become_child(&command, environment);
+    super::show(&failure.error);
+    Ok(ExitCode::from(failure.exit_code))
+}
+
+/// `$SHELL`, else `/bin/sh`; one line says which, and how to leave it.
+fn shell(ctx: &Context) -> Vec<OsString> {
+    let shell = ctx
+        .env
+        .os("SHELL")
+        .map_or_else(|| OsString::from("/bin/sh"), OsString::from);
+    ctx.dialogue.note(&format!(
+        "starting {} with the credentials; leave it with `exit`",
+        shell.to_string_lossy()
+    ));
+    vec![shell]
+}
+
+/// Plans, announces, opens and calls.
+pub fn session(
+    named: Option<ProfileName>,
+    args: SessionArgs,
+    ctx: &Context,
+    choice: KeyChoice,
+    action: Action,
+) -> Result<Session> {
+    let vault = Vault::at(&ctx.paths);
+    let config: Config = common::config(ctx)?;
+    let profile = common::profile(named, ctx, &config, &vault)?;
+    let request = Request {
+        sessions: if args.no_session {
+            Sessions::Skipped
+        } else {
+            Sessions::Made
+        },
+        overrides: Overrides {
+            region: args.region,
+            mfa_serial: None,
+            duration: args.duration,
+        },
+        policy: policy(args.policy_file, args.policy_arn)?,
+    };
+    let chain = common::plan(ctx, &config, &vault, &profile, &request)?;
+    let wishes = Wishes {
+        key: choice,
+        code: args.mfa_code.map(|code| SecretText::new(code.into())),
+        refresh: args.refresh,
+        request: common::request(&vault, &chain, action)?,
+    };
+    let credentials = resolve(ctx, &vault, &chain, wishes)?;
+    Ok(Session {
+        credentials,
+        region: chain
+            .profile
+            .region
+            .as_ref()
+            .map(|region| region.value.as_str().to_owned()),
+        endpoint: chain
+            .profile
+            .endpoints
+            .general
+            .as_ref()
+            .and_then(|url| match url.origin {
+                // What came from the environment the child has already.
+                crate::profile::Origin::Env(_) => None,
+                _ => Some(url.value.clone()),
+            }),
+        profile,
+    })
+}
+
+fn policy(file: Option<PathBuf>, arns: Vec<String>) -> Result<Policy> {
+    let document = file
+        .map(|path| {
+            let text =
+                std::fs::read_to_string(&path).map_err(|err| crate::error::io("reading the policy", &path, &err))?;
+            match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(_) => Ok(text),
+                Err(err) => Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("{} is no JSON: {err}", path.display()),
+                )),
+            }
+        })
+        .transpose()?;
+    Ok(Policy { document, arns })
+}

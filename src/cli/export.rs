@@ -1,0 +1,56 @@
+use super::common;
+use super::exec::{SessionArgs, session};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Action;
+use crate::profile::ProfileName;
+use crate::render::{Format, render};
+use crate::vault::unlock::KeyChoice;
+use clap::Args;
+use std::io::Write;
+
+/// Print the credentials of a profile
+///
+/// In ~/.aws/config, `credential_process = tapvault export --format=json PROFILE` makes every AWS client ask this program;
+/// standard output then carries JSON and nothing else.
+#[derive(Args)]
+pub struct ExportArgs {
+    /// The profile; AWS_PROFILE when it is left out
+    profile: Option<ProfileName>,
+    /// The form
+    #[arg(short, long, value_enum, default_value = "env")]
+    format: Format,
+    #[command(flatten)]
+    session: SessionArgs,
+}
+
+pub fn run(args: ExportArgs, ctx: &Context, choice: KeyChoice) -> Result<()> {
+    print(args.format, args.profile, args.session, ctx, choice)
+}
+
+/// Prints the credentials in `format`.
+pub fn print(
+    format: Format,
+    profile: Option<ProfileName>,
+    args: SessionArgs,
+    ctx: &Context,
+    choice: KeyChoice,
+) -> Result<()> {
+    match format {
+        // A shell would take them up beside those that it has. An AWS client that asks for JSON takes what it gets.
+        Format::Env | Format::ExportEnv => common::refuse_nesting(ctx)?,
+        Format::Json | Format::Ini => {}
+    }
+    let session = session(profile, args, ctx, choice, Action::Export)?;
+    let text = render(
+        format,
+        session.profile.as_str(),
+        &session.credentials,
+        session.region.as_deref(),
+    );
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|err| Error::new(ErrorKind::Other, format!("writing the credentials: {err}")))
+}

@@ -1,0 +1,110 @@
+use super::{planned, report};
+use crate::context::Context;
+use crate::enrollment::{Enrollment, NewKey, Touchless, new_passphrase_key, new_recovery_key};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vault::Vault;
+use crate::vault::unlock::KeyChoice;
+use crate::wrap::{EnrolledKey, KeyName};
+use clap::{Args, Subcommand};
+
+#[cfg(feature = "piv")]
+mod piv;
+
+/// Enroll a key that opens the vault
+///
+/// On a vault with entries each of them is given the new key's recipient; the touches are announced first.
+#[derive(Args)]
+pub struct EnrollArgs {
+    #[command(subcommand)]
+    kind: Kind,
+    /// What to call it
+    #[arg(long, global = true)]
+    name: Option<KeyName>,
+    /// Let keys that need no touch stand beside a token
+    #[arg(long, global = true)]
+    allow_touchless: bool,
+}
+
+#[derive(Subcommand)]
+enum Kind {
+    #[cfg(feature = "piv")]
+    Piv(piv::PivArgs),
+    /// A passphrase: for machines without a token
+    Passphrase,
+    /// A key on paper: shown once, stored nowhere
+    Recovery,
+}
+
+pub fn run(args: EnrollArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
+    let vault = Vault::at(&ctx.paths);
+    let touchless = if args.allow_touchless {
+        Touchless::Allowed
+    } else {
+        Touchless::Refused
+    };
+    match args.kind {
+        #[cfg(feature = "piv")]
+        Kind::Piv(piv) => piv::run(&piv, args.name.as_ref(), ctx, &vault, choice, touchless),
+        Kind::Passphrase => {
+            let enrollment = Enrollment::begin(ctx, &vault, choice, touchless)?;
+            enrollment.refuse_touchless("a passphrase key")?;
+            software(ctx, enrollment, args.name.as_ref(), "passphrase", |name| {
+                new_passphrase_key(ctx, name)
+            })
+        }
+        Kind::Recovery => {
+            let enrollment = Enrollment::begin(ctx, &vault, choice, touchless)?;
+            software(ctx, enrollment, args.name.as_ref(), "paper", |name| {
+                new_recovery_key(ctx, name)
+            })
+        }
+    }
+}
+
+/// The first key of a vault, offered at a terminal.
+pub fn offer_first(ctx: &Context, vault: &Vault) -> Result<()> {
+    ctx.dialogue.tell("no key is enrolled yet, so nothing can be sealed");
+    let declined = || Error::new(ErrorKind::Cancelled, "nothing was enrolled, and nothing sealed");
+    #[cfg(feature = "piv")]
+    if let Some(serial) = crate::enrollment::piv::available(ctx) {
+        if ctx.dialogue.confirm(&format!("make a key on YubiKey {serial}?"))? {
+            return piv::run(
+                &piv::PivArgs::default(),
+                None,
+                ctx,
+                vault,
+                &KeyChoice::Any,
+                Touchless::Refused,
+            );
+        }
+        return Err(declined());
+    }
+    if ctx.dialogue.confirm("no token is plugged in; enroll a passphrase?")? {
+        let enrollment = Enrollment::begin(ctx, vault, &KeyChoice::Any, Touchless::Refused)?;
+        return software(ctx, enrollment, None, "passphrase", |name| {
+            new_passphrase_key(ctx, name)
+        });
+    }
+    Err(declined())
+}
+
+fn software<'a>(
+    ctx: &'a Context,
+    enrollment: Enrollment<'a>,
+    wanted: Option<&KeyName>,
+    base: &str,
+    make: impl FnOnce(KeyName) -> Result<NewKey<'a>>,
+) -> Result<()> {
+    let name = enrollment.name(wanted, base)?;
+    let total = enrollment.touches()?;
+    let new = make(name)?;
+    let mut touches = planned(ctx, total);
+    let record = new.record.clone();
+    let outcome = enrollment.finish(new, &mut touches)?;
+    report(ctx, &outcome, &headline(&record));
+    Ok(())
+}
+
+fn headline(record: &EnrolledKey) -> String {
+    format!("enrolled \"{}\": {}", record.name, record.presence_word())
+}

@@ -1,0 +1,180 @@
+use super::common;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::render;
+use crate::secret::short_id;
+use crate::vault::sidecar::Sidecar;
+use crate::vault::{Listed, Vault};
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// List profiles, access keys and sealed sessions; opens nothing
+#[derive(Args)]
+pub struct ListArgs {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Only the names of the profiles
+    #[arg(long, conflicts_with_all = ["json", "credentials", "sessions"])]
+    profiles: bool,
+    /// Only the names of the profiles with an access key in the vault
+    #[arg(long, conflicts_with_all = ["json", "sessions"])]
+    credentials: bool,
+    /// Only the names of the profiles with a sealed session
+    #[arg(long, conflicts_with = "json")]
+    sessions: bool,
+}
+
+/// A profile of the config, the vault, or both.
+#[derive(Default, Serialize)]
+struct Row {
+    profile: String,
+    /// Whether the vault has an access key for it.
+    access_key: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_days: Option<i64>,
+    /// When its longest sealed session ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_expires: Option<String>,
+    #[serde(skip)]
+    session_left: Option<i64>,
+}
+
+pub fn run(args: &ListArgs, ctx: &Context) -> Result<()> {
+    let vault = Vault::at(&ctx.paths);
+    let (snapshot, _lock) = vault.read()?;
+    let now = ctx.now();
+    let rows = rows(ctx, &vault, now)?;
+    let text = if args.json {
+        let json = serde_json::to_string_pretty(&rows).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
+        format!("{json}\n")
+    } else if args.profiles || args.credentials || args.sessions {
+        rows.iter()
+            .filter(|row| !args.credentials || row.access_key)
+            .filter(|row| !args.sessions || row.session_left.is_some())
+            .map(|row| format!("{}\n", row.profile))
+            .collect()
+    } else {
+        table(&rows)
+    };
+    print(&text)?;
+    if let Some(keyring) = &snapshot.keyring {
+        common::tell_presence(ctx, keyring.unverified());
+        common::tell_ways_in(ctx, keyring.unverified());
+    }
+    Ok(())
+}
+
+/// Writes a result; a reader that has gone (`| head`) is no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Other, format!("writing the list: {err}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn rows(ctx: &Context, vault: &Vault, now: Timestamp) -> Result<Vec<Row>> {
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    let mut row = |profile: &str, change: &mut dyn FnMut(&mut Row)| {
+        let row = rows.entry(profile.to_owned()).or_insert_with(|| Row {
+            profile: profile.to_owned(),
+            ..Row::default()
+        });
+        change(row);
+    };
+    match common::config(ctx) {
+        Ok(config) => config.names().for_each(|name| row(name, &mut |_| {})),
+        // The vault's own part is worth showing all the same.
+        Err(error) => ctx
+            .dialogue
+            .note(&format!("the profiles of the AWS config are left out: {error}")),
+    }
+    for Listed { profile, sidecar } in vault.list()? {
+        row(&profile, &mut |row| {
+            row.access_key = true;
+            let Some(sidecar) = &sidecar else { return };
+            row.access_key_id = Some(sidecar.access_key_id.clone());
+            row.arn = sidecar.arn.clone();
+            row.added = sidecar.added.map(render::timestamp);
+            row.age_days = sidecar.added.map(|added| now.duration_since(added).as_hours() / 24);
+        });
+    }
+    for Sidecar { profile, expires, .. } in vault.list_sessions()? {
+        let Some(expires) = expires.filter(|expires| *expires > now) else {
+            continue;
+        };
+        row(&profile, &mut |row| {
+            let left = expires.duration_since(now).as_secs();
+            if row.session_left.is_none_or(|longest| left > longest) {
+                row.session_left = Some(left);
+                row.session_expires = Some(render::timestamp(expires));
+            }
+        });
+    }
+    Ok(rows.into_values().collect())
+}
+
+fn table(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "no profiles yet; `tapvault add PROFILE` puts the first access key into the vault\n".into();
+    }
+    let mut lines = vec![[
+        "PROFILE".to_owned(),
+        "ACCESS KEY".to_owned(),
+        "AGE".to_owned(),
+        "SESSION".to_owned(),
+    ]];
+    for row in rows {
+        let key = match (&row.access_key_id, row.access_key) {
+            (Some(id), _) => short_id(id),
+            (None, true) => "(not known before it is opened)".into(),
+            (None, false) => "-".into(),
+        };
+        let owner = row.arn.as_deref().and_then(crate::vault::sidecar::owner_of);
+        lines.push([
+            crate::prompt::printable(&row.profile),
+            crate::prompt::printable(&owner.map_or(key.clone(), |owner| format!("{key} {owner}"))),
+            row.age_days.map_or_else(|| "-".into(), |days| format!("{days} d")),
+            row.session_left.map_or_else(|| "-".into(), left),
+        ]);
+    }
+    columns(&lines)
+}
+
+/// "6 h 12 min".
+fn left(seconds: i64) -> String {
+    match (seconds / 3600, seconds % 3600 / 60) {
+        (0, minutes) => format!("{minutes} min left"),
+        (hours, 0) => format!("{hours} h left"),
+        (hours, minutes) => format!("{hours} h {minutes} min left"),
+    }
+}
+
+/// Columns of the width that each needs; the last one is not padded.
+pub fn columns<const N: usize>(lines: &[[String; N]]) -> String {
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    lines.iter().fold(String::new(), |mut text, line| {
+        for (column, cell) in line.iter().enumerate() {
+            text.push_str(cell);
+            if column + 1 < N {
+                let padding = widths[column] - cell.chars().count() + 2;
+                text.extend(std::iter::repeat_n(' ', padding));
+            }
+        }
+        text.push('\n');
+        text
+    })
+}

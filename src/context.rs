@@ -1,0 +1,192 @@
+//! What the outside gives: the environment, the four folders, the clock, the settings and the terminal.
+//!
+//! The only room that reads the environment or the clock; everything else is told.
+
+pub mod settings;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::prompt::Dialogue;
+use jiff::Timestamp;
+use settings::Settings;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// A snapshot of the environment, taken once at the start.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<OsString, OsString>);
+
+impl Env {
+    /// The real one.
+    pub fn snapshot() -> Self {
+        Env(std::env::vars_os().collect())
+    }
+
+    /// The value of `name` if it is set, not empty, and text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.os(name)?.to_str()
+    }
+
+    /// The value of `name` if it is set and not empty.
+    pub fn os(&self, name: &str) -> Option<&OsStr> {
+        self.0
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Every variable, for the child's environment.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter()
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Env {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        Env(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
+/// The four folders (docs/format.md); none of them is made before something has to be written.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// Holds `config.toml`.
+    pub config: PathBuf,
+    /// The vault itself: may be copied, synced, put in git.
+    pub vault: PathBuf,
+    /// This machine's memory: highest generations seen, spent time steps.
+    pub state: PathBuf,
+    /// Ends with the login session.
+    pub runtime: PathBuf,
+}
+
+impl Paths {
+    /// `TAPVAULT_HOME` puts all four under one folder; else the XDG base directories (XDG Base Directory Specification 0.8).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Other`] when neither `HOME` nor the variables that replace it are set.
+    pub fn from_env(env: &Env) -> Result<Self> {
+        if let Some(root) = env.os("TAPVAULT_HOME") {
+            let root = std::path::absolute(root).map_err(|err| crate::error::io("resolving", Path::new(root), &err))?;
+            return Ok(Paths {
+                config: root.join("config"),
+                vault: root.join("vault"),
+                state: root.join("state"),
+                runtime: root.join("run"),
+            });
+        }
+        let home = env.os("HOME").map(PathBuf::from);
+        // The specification says that a relative path in one of these variables is to be ignored.
+        let base = |variable: &str, below_home: &str| -> Result<PathBuf> {
+            match env.os(variable).map(PathBuf::from).filter(|path| path.is_absolute()) {
+                Some(path) => Ok(path),
+                None => home.as_ref().map(|home| home.join(below_home)).ok_or_else(|| {
+                    Error::new(ErrorKind::Other, "HOME is not set, so there is no place for the vault")
+                        .hint("set HOME, or TAPVAULT_HOME to a folder of your own")
+                }),
+            }
+            .map(|path| path.join("tapvault"))
+        };
+        let state = base("XDG_STATE_HOME", ".local/state")?;
+        Ok(Paths {
+            config: base("XDG_CONFIG_HOME", ".config")?,
+            vault: base("XDG_DATA_HOME", ".local/share")?,
+            runtime: match env
+                .os("XDG_RUNTIME_DIR")
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+            {
+                Some(path) => path.join("tapvault"),
+                None => state.join("run"),
+            },
+            state,
+        })
+    }
+}
+
+/// Says what the program does while it does it, when `--debug` is given: names, counts and times, never data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chatter {
+    /// Nothing beyond what a person needs.
+    Normal,
+    /// Instruction names, status words, files and calls.
+    Debug,
+}
+
+/// Everything a command is given.
+pub struct Context {
+    /// The environment as it was at the start.
+    pub env: Env,
+    /// The four folders.
+    pub paths: Paths,
+    /// `config.toml`.
+    pub settings: Settings,
+    /// The person.
+    pub dialogue: Dialogue,
+    /// `--debug` or not.
+    pub chatter: Chatter,
+}
+
+impl Context {
+    /// The real one.
+    ///
+    /// # Errors
+    /// A home that can't be found, or a `config.toml` that can't be used.
+    pub fn real(chatter: Chatter) -> Result<Self> {
+        let env = Env::snapshot();
+        let paths = Paths::from_env(&env)?;
+        let settings = Settings::read(&paths.config.join("config.toml"))?;
+        let dialogue = Dialogue::open(&env);
+        Ok(Context {
+            env,
+            paths,
+            settings,
+            dialogue,
+            chatter,
+        })
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// A line on stderr for who asked for `--debug`.
+    pub fn debug(&self, line: impl FnOnce() -> String) {
+        if self.chatter == Chatter::Debug {
+            eprintln!("debug: {}", line());
+        }
+    }
+}
+
+/// This host's name, as the key list records where a key was enrolled.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tapvault_home_puts_all_four_folders_under_one() {
+        let paths = Paths::from_env(&Env::from([("TAPVAULT_HOME", "/t"), ("XDG_DATA_HOME", "/x")])).expect("paths");
+        assert_eq!(paths.vault, Path::new("/t/vault"));
+        assert_eq!(paths.config, Path::new("/t/config"));
+    }
+
+    #[test]
+    fn a_relative_xdg_folder_is_ignored_as_the_specification_says() {
+        let env = Env::from([("HOME", "/h"), ("XDG_DATA_HOME", "relative")]);
+        assert_eq!(
+            Paths::from_env(&env).expect("paths").vault,
+            Path::new("/h/.local/share/tapvault")
+        );
+    }
+
+    #[test]
+    fn without_a_home_the_error_says_what_to_set() {
+        let error = Paths::from_env(&Env::default()).expect_err("no home");
+        assert!(error.hints()[0].contains("TAPVAULT_HOME"));
+    }
+}

@@ -1,0 +1,109 @@
+//! `config.toml`: tapvault's own few settings. It names commands to run, so it is refused when others can write it.
+
+use crate::error::{Error, ErrorKind, Result, io};
+use serde::Deserialize;
+use std::io::Read;
+use std::path::Path;
+
+/// More than anybody writes by hand; a larger file is a mistake.
+const LONGEST: u64 = 1 << 20;
+
+/// The settings, all with a default.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Prints the passphrase of a passphrase key on its standard output. Run by `sh -c`.
+    pub passphrase_command: Option<String>,
+    /// A cached session is used while at least so many seconds of it remain. 300 unless set.
+    pub min_ttl_seconds: Option<u32>,
+    /// Leaves out the line "presence: none".
+    #[serde(default)]
+    pub quiet_presence: bool,
+}
+
+impl Settings {
+    /// Reads the file; a missing one means defaults.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when others than the user and root can write it (or its folder), or when it can't be understood.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
+            Err(err) => return Err(io("reading", path, &err)),
+        };
+        refuse_writable_by_others(path, &file)?;
+        let mut text = String::new();
+        file.take(LONGEST)
+            .read_to_string(&mut text)
+            .map_err(|err| Error::new(ErrorKind::Config, format!("{}: {err}", path.display())))?;
+        Settings::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        toml::from_str(text).map_err(|err| {
+            let line = err
+                .span()
+                .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1)
+                .unwrap_or(1);
+            Error::new(
+                ErrorKind::Config,
+                format!("{}:{line}: {}", path.display(), err.message()),
+            )
+            .hint("docs/cli.md lists the settings")
+        })
+    }
+
+    /// How much life a cached session must have left to be handed out. In seconds.
+    pub fn min_ttl(&self) -> u32 {
+        self.min_ttl_seconds.unwrap_or(300)
+    }
+}
+
+fn refuse_writable_by_others(path: &Path, file: &std::fs::File) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let of_file = file.metadata().map_err(|err| io("reading", path, &err))?;
+    let of_folder = std::fs::metadata(folder).map_err(|err| io("reading", folder, &err))?;
+    let me = rustix::process::geteuid().as_raw();
+    for (path, metadata) in [(path, of_file), (folder, of_folder)] {
+        let foreign = metadata.uid() != me && metadata.uid() != 0;
+        // A sticky folder that all may write, such as /tmp, does not let others replace the file; its owner still could.
+        let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+        if foreign || (metadata.mode() & 0o022 != 0 && !sticky) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "{} can be changed by others, and it names commands to run; it was not read",
+                    path.display()
+                ),
+            )
+            .hint(format!("chmod go-w {}", path.display())));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_unknown_setting_is_named_with_its_line() {
+        let error = Settings::parse("min_ttl_seconds = 60\npasphrase = 1\n", Path::new("c.toml")).expect_err("unknown");
+        assert!(error.to_string().contains("c.toml:2"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).expect("mode");
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, "").expect("written");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).expect("mode");
+        assert_eq!(Settings::read(&path).expect_err("refused").kind(), ErrorKind::Config);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("mode");
+        assert_eq!(Settings::read(&path).expect("read"), Settings::default());
+    }
+}

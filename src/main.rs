@@ -1,0 +1,5 @@
+//! The program: everything is in the library, so that it can be tested.
+
+fn main() -> std::process::ExitCode {
+    tapvault::cli::main()
+}

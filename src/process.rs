@@ -1,0 +1,87 @@
+//! Other programs: the child that gets the credentials, and helpers whose output is read.
+
+pub mod capture;
+pub mod environment;
+
+pub use capture::capture;
+
+use crate::context::Env;
+use crate::error::{Error, ErrorKind, Result};
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+/// The exit code when the command is not found, as shells have it (POSIX, Shell Command Language 2.8.2).
+pub const NOT_FOUND: u8 = 127;
+/// The exit code when it is found but can't be executed.
+pub const NOT_EXECUTABLE: u8 = 126;
+
+/// Why the child did not come to life, with the exit code that a shell would give.
+pub struct NotStarted {
+    /// The message.
+    pub error: Error,
+    /// [`NOT_FOUND`] or [`NOT_EXECUTABLE`].
+    pub exit_code: u8,
+}
+
+/// Looks for the command as the kernel will, so that no touch is spent on a typing slip.
+///
+/// # Errors
+/// As [`become_child`].
+pub fn find(command: &[OsString], env: &Env) -> Result<(), NotStarted> {
+    let Some(program) = command.first() else { return Ok(()) };
+    let folder = std::env::current_dir().unwrap_or_default();
+    match which::which_in_global(program, env.os("PATH")).map(|mut found| found.next()) {
+        Ok(Some(_)) => Ok(()),
+        _ if Path::new(program).components().count() > 1 && folder.join(program).exists() => {
+            Err(not_started(program, &std::io::ErrorKind::PermissionDenied.into()))
+        }
+        _ => Err(not_started(program, &std::io::ErrorKind::NotFound.into())),
+    }
+}
+
+/// Becomes the child: same process id, same signals, same exit code. Returns only when that fails.
+pub fn become_child(command: &[OsString], environment: Vec<(OsString, OsString)>) -> NotStarted {
+    let Some((program, arguments)) = command.split_first() else {
+        return NotStarted {
+            error: Error::new(ErrorKind::Usage, "no command was given"),
+            exit_code: ErrorKind::Usage.exit_code(),
+        };
+    };
+    let err = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .exec();
+    not_started(program, &err)
+}
+
+fn not_started(program: &OsString, err: &std::io::Error) -> NotStarted {
+    let name = program.to_string_lossy();
+    if err.kind() == std::io::ErrorKind::NotFound {
+        NotStarted {
+            error: Error::new(ErrorKind::Other, format!("{name}: command not found"))
+                .hint("aliases and shell functions need a shell: -- sh -c '...'"),
+            exit_code: NOT_FOUND,
+        }
+    } else {
+        NotStarted {
+            error: Error::new(ErrorKind::Other, format!("{name} can't be run: {err}")),
+            exit_code: NOT_EXECUTABLE,
+        }
+    }
+}
+
+/// Keeps this process's memory out of core dumps and from debuggers of the same user.
+///
+/// The kernel sets a child's flag anew when it is executed (prctl(2), PR_SET_DUMPABLE), so the child is not affected.
+///
+/// # Errors
+/// [`ErrorKind::Other`] if the system refuses.
+pub fn harden() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(|err| Error::new(ErrorKind::Other, format!("keeping secrets out of core dumps: {err}")))?;
+    Ok(())
+}

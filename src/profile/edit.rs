@@ -1,0 +1,401 @@
+//! Changes to a config file that leave everything else as it was: comments, order, blocks and line ends.
+//!
+//! What is written is read back before it counts; where SDKs and AWS CLI would read it differently it is refused. Putting
+//! the bytes on disk is left to the caller.
+
+use std::ops::Range;
+
+use super::error::shown;
+use super::fault::Problem;
+use super::header::{self, COMMENT, FileKind, is_identifier, trim};
+use super::name::ProfileName;
+use super::origin::Place;
+use super::text::{ConfigText, Line, LineKind, Property};
+
+/// Why a change can't be made; the text is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// A key with characters that not everybody reads.
+    #[error("{} can't be a key: letters, digits, '_', '-' and '.' only", shown(.0))]
+    Key(String),
+    /// A value that would not be read back: a line end, blanks at its ends, or ` #` and ` ;`, which begin a comment.
+    #[error(
+        "the value for {key} can't be written so that it is read back: no line ends, no blanks around it, no ' #' or ' ;'"
+    )]
+    Value {
+        /// The key.
+        key: String,
+    },
+    /// A name that this file can't hold.
+    #[error("{} can't be the name of a section in {file}", shown(.name.as_str()))]
+    Name {
+        /// The name.
+        name: ProfileName,
+        /// The file.
+        file: String,
+    },
+    /// The profile has a line that can't be read; what a change would do to it is anybody's guess.
+    #[error("{}: {}", .0.place, .0.fault)]
+    Malformed(Problem),
+    /// A section of this name is there already: the AWS CLI refuses a file that has it twice.
+    #[error("{place}: there is a profile {} already", shown(.name.as_str()))]
+    Exists {
+        /// The name.
+        name: ProfileName,
+        /// Its header.
+        place: Place,
+    },
+}
+
+impl ConfigText {
+    /// Sets `key` of a profile. The line that counts is changed in place; a new key goes below the profile's last one, a new
+    /// profile to the end of the file.
+    ///
+    /// # Errors
+    /// When it could not be read back; nothing is changed then.
+    pub fn set(&mut self, name: &ProfileName, key: &str, value: &str) -> Result<(), EditError> {
+        check(key, value)?;
+        let sections = self.sections_of(name)?;
+        let Some(&last) = sections.last() else {
+            return self.append(name, &[(key, value)]);
+        };
+        let edit = match self.last_property(&sections, key) {
+            Some(property) => self.replaced(&property, value),
+            None => self.inserted(last, &format!("{key} = {value}")),
+        };
+        self.apply(vec![edit], |text| {
+            let sections = text.sections_of(name).unwrap_or_default();
+            text.last_property(&sections, key)
+                .is_some_and(|read| read.value() == value)
+        })
+        .ok_or_else(|| EditError::Value { key: key.to_owned() })
+    }
+
+    /// Removes `key` from a profile, wherever it stands, with the indented lines below it. Says whether it was there.
+    ///
+    /// # Errors
+    /// When the profile has a line that can't be read.
+    pub fn remove(&mut self, name: &ProfileName, key: &str) -> Result<bool, EditError> {
+        let sections = self.sections_of(name)?;
+        let mut edits = Vec::new();
+        for &section in &sections {
+            for property in self.properties(&self.sections[section]) {
+                if property.key.eq_ignore_ascii_case(key) {
+                    edits.push(Edit::cut(self.lines[property.line].whole.clone()));
+                    edits.extend(self.continuation_cuts(&property));
+                }
+            }
+        }
+        let found = !edits.is_empty();
+        self.apply(edits, |text| {
+            let sections = text.sections_of(name).unwrap_or_default();
+            text.last_property(&sections, key).is_none()
+        })
+        .map(|()| found)
+        .ok_or_else(|| EditError::Value { key: key.to_owned() })
+    }
+
+    /// Adds a profile at the end of the file.
+    ///
+    /// # Errors
+    /// When it is there already, or could not be read back; nothing is changed then.
+    pub fn append(&mut self, name: &ProfileName, settings: &[(&str, &str)]) -> Result<(), EditError> {
+        for (key, value) in settings {
+            check(key, value)?;
+        }
+        if let Some(&section) = self.sections_of(name)?.first() {
+            return Err(EditError::Exists {
+                name: name.clone(),
+                place: self.place(self.sections[section].line),
+            });
+        }
+        let refused = || EditError::Name {
+            name: name.clone(),
+            file: self.file().to_string(),
+        };
+        if self.kind() == FileKind::Credentials && !is_identifier(name.as_str()) {
+            return Err(refused());
+        }
+        let refused = refused();
+        let end = self.line_end();
+        let mut new = String::new();
+        if let Some(line) = self.lines.last() {
+            new.push_str(self.missing_end(line));
+            if line.kind != LineKind::Blank {
+                new.push_str(end);
+            }
+        }
+        new.push_str(&header::written(name, self.kind()));
+        new.push_str(end);
+        for (key, value) in settings {
+            new.push_str(&format!("{key} = {value}{end}"));
+        }
+        let at = self.bytes.len();
+        let edit = Edit {
+            range: at..at,
+            new: new.into_bytes(),
+        };
+        self.apply(vec![edit], |text| {
+            let sections = text.sections_of(name).unwrap_or_default();
+            let read = |key: &str| text.last_property(&sections, key).map(|read| read.value());
+            sections.len() == 1 && settings.iter().all(|(key, value)| read(key).as_deref() == Some(value))
+        })
+        .ok_or(refused)
+    }
+
+    /// The sections that make up a profile, by index.
+    fn sections_of(&self, name: &ProfileName) -> Result<Vec<usize>, EditError> {
+        let found = self.profiles().filter(|(_, found)| *found == name.as_str());
+        let sections: Vec<usize> = found.map(|(at, _)| at).collect();
+        let spoiled = |problem: &&Problem| problem.section.is_some_and(|at| sections.contains(&at));
+        match self.problems().iter().find(spoiled) {
+            Some(problem) => Err(EditError::Malformed(problem.clone())),
+            None => Ok(sections),
+        }
+    }
+
+    /// The line that counts for `key`.
+    fn last_property(&self, sections: &[usize], key: &str) -> Option<Property<'_>> {
+        let all = sections.iter().flat_map(|&at| self.properties(&self.sections[at]));
+        all.filter(|property| property.key.eq_ignore_ascii_case(key)).last()
+    }
+
+    /// A key's line with another value; its indented lines go.
+    fn replaced(&self, property: &Property<'_>, value: &str) -> Edit {
+        let whole = self.lines[property.line].whole.clone();
+        let line = &self.bytes[whole.clone()];
+        let LineKind::Key { key, value: old_value } = &self.lines[property.line].kind else {
+            unreachable!("a property stands on a key's line");
+        };
+        let mut new = Vec::new();
+        let ending = &line[line.len() - line_end_length(line)..];
+        // The AWS CLI takes a comment behind a value for a part of it, so the comment moves to a line of its own.
+        let behind = String::from_utf8_lossy(&self.bytes[old_value.end..whole.end - ending.len()]).into_owned();
+        let behind = trim(&behind);
+        if behind.starts_with(COMMENT) {
+            new.extend_from_slice(&self.bytes[whole.start..key.start]);
+            new.extend_from_slice(behind.as_bytes());
+            new.extend_from_slice(self.line_end().as_bytes());
+            new.extend_from_slice(&self.bytes[key.clone()]);
+        } else {
+            // With a byte order mark, if it is the file's first line.
+            new.extend_from_slice(&self.bytes[whole.start..key.end]);
+        }
+        let between = &self.bytes[key.end..old_value.start];
+        match property.first.is_empty() {
+            true => new.extend_from_slice(b" = "),
+            false => new.extend_from_slice(between),
+        }
+        new.extend_from_slice(value.as_bytes());
+        new.extend_from_slice(ending);
+        // Comments and blank lines among the indented ones stay.
+        let last = property.line + property.extent;
+        for line in &self.lines[property.line + 1..=last] {
+            if !matches!(line.kind, LineKind::Continuation(_)) {
+                new.extend_from_slice(&self.bytes[line.whole.clone()]);
+            }
+        }
+        Edit {
+            range: whole.start..self.lines[last].whole.end,
+            new,
+        }
+    }
+
+    /// A line below a section's last key, or below its header.
+    fn inserted(&self, section: usize, line: &str) -> Edit {
+        let section = &self.sections[section];
+        let last_key = self
+            .properties(section)
+            .last()
+            .map(|property| property.line + property.extent);
+        let above = &self.lines[last_key.unwrap_or(section.line)];
+        let new = match self.missing_end(above) {
+            "" => format!("{line}{}", self.line_end()),
+            // A file without a line end at its end keeps it so.
+            end => format!("{end}{line}"),
+        };
+        let above = &above.whole;
+        Edit {
+            range: above.end..above.end,
+            new: new.into_bytes(),
+        }
+    }
+
+    fn continuation_cuts(&self, property: &Property<'_>) -> impl Iterator<Item = Edit> {
+        let lines = &self.lines[property.line + 1..=property.line + property.extent];
+        let continuations = lines
+            .iter()
+            .filter(|line| matches!(line.kind, LineKind::Continuation(_)));
+        continuations.map(|line| Edit::cut(line.whole.clone()))
+    }
+
+    /// Makes the changes (in order, apart from each other) if the outcome passes `check`; else `None`, and nothing happened.
+    fn apply(&mut self, edits: Vec<Edit>, check: impl FnOnce(&ConfigText) -> bool) -> Option<()> {
+        let mut bytes = self.bytes.clone();
+        for edit in edits.into_iter().rev() {
+            bytes.splice(edit.range, edit.new);
+        }
+        let text = ConfigText::parse(self.file().clone(), self.kind(), bytes);
+        // A change that spoils a line is none that was asked for.
+        if text.problems().len() > self.problems().len() || !check(&text) {
+            return None;
+        }
+        *self = text;
+        Some(())
+    }
+
+    /// What a line lacks of its end: only the last one can lack anything.
+    fn missing_end(&self, line: &Line) -> &'static str {
+        match &self.bytes[line.whole.clone()] {
+            [.., b'\n'] => "",
+            [.., b'\r'] => "\n",
+            _ => self.line_end(),
+        }
+    }
+
+    /// The file's line end: that of its first line.
+    fn line_end(&self) -> &'static str {
+        match self.lines.first() {
+            Some(line) if self.bytes[line.whole.clone()].ends_with(b"\r\n") => "\r\n",
+            Some(_) | None => "\n",
+        }
+    }
+}
+
+/// Bytes for a range of bytes.
+struct Edit {
+    range: Range<usize>,
+    new: Vec<u8>,
+}
+
+impl Edit {
+    fn cut(range: Range<usize>) -> Self {
+        Self { range, new: Vec::new() }
+    }
+}
+
+fn check(key: &str, value: &str) -> Result<(), EditError> {
+    // Fewer than the SDKs take: the AWS CLI ends a key at ':' too.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    if key.is_empty() || !key.bytes().all(plain) {
+        return Err(EditError::Key(key.to_owned()));
+    }
+    // The AWS CLI trims every kind of blank, the SDKs two of them.
+    if value.trim() != value || value.chars().any(char::is_control) {
+        return Err(EditError::Value { key: key.to_owned() });
+    }
+    Ok(())
+}
+
+fn line_end_length(line: &[u8]) -> usize {
+    match line {
+        [.., b'\r', b'\n'] => 2,
+        [.., b'\n' | b'\r'] => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(text: &str, edit: impl FnOnce(&mut ConfigText)) -> String {
+        let mut text = ConfigText::parse("config", FileKind::Config, text.into());
+        edit(&mut text);
+        String::from_utf8(text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn set(text: &str, name: &str, key: &str, value: &str) -> String {
+        edited(text, |text| text.set(&name.parse().unwrap(), key, value).unwrap())
+    }
+
+    #[test]
+    fn a_value_changes_in_place_and_nothing_else_does() {
+        let text = "# top\n[profile a]\nregion=x\ns3 =\n  a = 1\n# mid\nregion  =  y\n\n[profile b]\nregion = z\n";
+        assert_eq!(
+            set(text, "a", "Region", "eu-west-1"),
+            "# top\n[profile a]\nregion=x\ns3 =\n  a = 1\n# mid\nregion  =  eu-west-1\n\n[profile b]\nregion = z\n"
+        );
+    }
+
+    #[test]
+    fn a_new_key_goes_below_the_last_one() {
+        let text = "[profile a]\ns3 =\n  a = 1\n\n# about b\n[profile b]";
+        assert_eq!(
+            set(text, "a", "region", "x"),
+            "[profile a]\ns3 =\n  a = 1\nregion = x\n\n# about b\n[profile b]"
+        );
+        assert_eq!(set(text, "b", "region", "x"), format!("{text}\nregion = x"));
+    }
+
+    #[test]
+    fn a_new_profile_goes_to_the_end() {
+        assert_eq!(set("", "default", "region", "x"), "[default]\nregion = x\n");
+        assert_eq!(
+            set("[default]\r\na = 1", "my prof", "k", "v"),
+            "[default]\r\na = 1\r\n\r\n[profile \"my prof\"]\r\nk = v\r\n"
+        );
+        assert_eq!(set("[default]\n\n", "b", "k", "v"), "[default]\n\n[profile b]\nk = v\n");
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_moves_above_it() {
+        let text = "\u{feff}[profile a]\r\nregion = x # home\r\n";
+        assert_eq!(
+            set(text, "a", "region", "y"),
+            "\u{feff}[profile a]\r\n# home\r\nregion = y\r\n"
+        );
+    }
+
+    #[test]
+    fn a_block_gives_way_to_a_value() {
+        assert_eq!(
+            set("[default]\ns3 =\n  a = 1\n# c\n  b = 2\nx = 1\n", "default", "s3", "v"),
+            "[default]\ns3 = v\n# c\nx = 1\n"
+        );
+    }
+
+    #[test]
+    fn removing_takes_every_line_of_the_key() {
+        let name = "a".parse().unwrap();
+        let text = "[profile a]\nk = 1\n# keep\nK = 2\n  more\nz = 3\n[profile a]\nk = 4\n";
+        let after = edited(text, |text| assert!(text.remove(&name, "k").unwrap()));
+        assert_eq!(after, "[profile a]\n# keep\nz = 3\n[profile a]\n");
+        edited(text, |text| assert!(!text.remove(&name, "none").unwrap()));
+    }
+
+    #[test]
+    fn the_default_that_counts_is_edited() {
+        assert_eq!(
+            set("[profile default]\na = 1\n[default]\na = 2\n", "default", "a", "3"),
+            "[profile default]\na = 3\n[default]\na = 2\n"
+        );
+    }
+
+    #[test]
+    fn what_would_not_be_read_back_is_refused() {
+        let name = "a".parse().unwrap();
+        for (key, value) in [
+            ("k", "a #b"),
+            ("k", "#b"),
+            ("k", " a"),
+            ("k", "a\nb"),
+            ("k", "a\t;b"),
+            ("a b", "x"),
+            ("", "x"),
+            ("a:b", "x"),
+        ] {
+            let before = "[profile a]\nk = 1\n";
+            let after = edited(before, |text| {
+                assert!(text.set(&name, key, value).is_err(), "{key} {value}")
+            });
+            assert_eq!(after, before);
+        }
+        edited("[profile a]\noops\n", |text| {
+            assert!(matches!(text.set(&name, "k", "v"), Err(EditError::Malformed(_))))
+        });
+        edited("[profile a]\n", |text| {
+            assert!(matches!(text.append(&name, &[]), Err(EditError::Exists { .. })))
+        });
+    }
+}

@@ -1,0 +1,121 @@
+//! The dialogue with the person: lines before a touch, questions, and secrets typed without an echo.
+//!
+//! It goes over the terminal when this program is in the terminal's foreground, else over pinentry (secrets) and stderr
+//! (lines). Standard input belongs to the child and to `--stdin`; it is never asked.
+
+mod graphical;
+mod tty;
+
+use crate::context::Env;
+use crate::error::{Error, ErrorKind, Result};
+use crate::secret::SecretText;
+use graphical::Pinentry;
+use tty::Terminal;
+
+/// Where the person can be reached, found out once.
+pub struct Dialogue {
+    terminal: Option<Terminal>,
+    pinentry: Pinentry,
+}
+
+impl Dialogue {
+    /// The controlling terminal if this process group is in its foreground; pinentry as `PINENTRY_PROGRAM` or its usual names say.
+    pub fn open(env: &Env) -> Self {
+        Dialogue {
+            terminal: Terminal::foreground(),
+            pinentry: Pinentry::from_env(env),
+        }
+    }
+
+    /// Whether questions can be asked at a terminal.
+    pub fn has_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+
+    /// A line that a person should see now, such as what a touch is for: on the terminal, else on stderr.
+    pub fn tell(&self, line: &str) {
+        let line = printable(line);
+        let told = self
+            .terminal
+            .as_ref()
+            .is_some_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());
+        if !told {
+            eprintln!("{line}");
+        }
+    }
+
+    /// A line for whoever reads stderr, person or log.
+    pub fn note(&self, line: &str) {
+        eprintln!("{}", printable(line));
+    }
+
+    /// Several lines as they are (a QR code), on the terminal only.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Other`] without a terminal: what is shown here must not land in a log.
+    pub fn show(&self, text: &str) -> Result<()> {
+        let terminal = self.need_terminal("shown")?;
+        terminal.print(text).map_err(|err| lost(&err))
+    }
+
+    /// Asks for a line that may be seen. Spaces around it are dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] without a terminal, [`ErrorKind::Cancelled`] on Ctrl-D.
+    pub fn ask(&self, question: &str) -> Result<String> {
+        self.need_terminal("asked")?.ask(&format!("{}: ", printable(question)))
+    }
+
+    /// Asks for a yes; anything but `y` or `yes` is a no.
+    ///
+    /// # Errors
+    /// As [`Dialogue::ask`].
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        let answer = self
+            .need_terminal("asked")?
+            .ask(&format!("{} [y/N] ", printable(question)))?;
+        Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks for a secret without an echo: at the terminal, else through pinentry.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Pin`] when there is neither, [`ErrorKind::Cancelled`] when the person gives up.
+    pub fn ask_secret(&self, question: &str) -> Result<SecretText> {
+        let question = printable(question);
+        match &self.terminal {
+            Some(terminal) => terminal.ask_secret(&format!("{question}: ")),
+            None => self.pinentry.ask(&question),
+        }
+    }
+
+    fn need_terminal(&self, what: &str) -> Result<&Terminal> {
+        self.terminal.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Usage,
+                format!("this has to be {what} at a terminal, and there is none"),
+            )
+        })
+    }
+}
+
+/// The line without control characters: a profile or a command must not be able to steer the terminal.
+pub fn printable(line: &str) -> String {
+    line.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn lost(err: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Other, format!("the terminal went away: {err}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_cannot_carry_escape_sequences() {
+        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+    }
+}

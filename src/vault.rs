@@ -1,0 +1,227 @@
+//! The vault: entries by profile, each an ordinary age file, in a folder that may be copied, synced or put in git.
+//!
+//! ```text
+//! keys.json            the enrolled keys, current version        (keyring)
+//! keys.d/000001.json   earlier versions
+//! vault.age            the vault secret K
+//! entries/prod.age     an access key      entries/prod.json      its sidecar
+//! sessions/DIGEST.age  a session          sessions/DIGEST.json   its sidecar
+//! passphrases/N.age    the identity of passphrase key N
+//! next/                a change of keys that is being prepared   (change)
+//! ```
+//! What the files contain is docs/format.md's subject. Who may be asked to open them is `unlock`'s.
+
+mod agefile;
+pub mod change;
+pub mod entry;
+pub mod folder;
+pub mod keyring;
+pub mod memory;
+pub mod name;
+pub mod payload;
+pub mod session;
+pub mod sidecar;
+pub mod unlock;
+
+use crate::context::Paths;
+use crate::error::{Error, ErrorKind, Result};
+use crate::profile::ProfileName;
+use crate::wrap::KeyName;
+use agefile::AgeFile;
+use folder::{Folder, Lock};
+use keyring::Keyring;
+use memory::Memory;
+use name::file_stem;
+use sidecar::Sidecar;
+
+pub(crate) use agefile::seal;
+
+/// The file of the vault secret.
+pub(crate) const VAULT_SECRET_FILE: &str = "vault.age";
+/// The folder of the access keys.
+pub(crate) const ENTRIES: &str = "entries";
+/// The folder of the sessions.
+pub(crate) const SESSIONS: &str = "sessions";
+/// The folder of the passphrase keys' files.
+pub(crate) const PASSPHRASES: &str = "passphrases";
+
+/// A vault on disk.
+pub struct Vault {
+    folder: Folder,
+    memory: Memory,
+}
+
+/// The vault's clear part, read at one moment.
+pub struct Snapshot {
+    /// The key lists; `None` when no key was ever enrolled.
+    pub keyring: Option<Keyring>,
+}
+
+/// An entry as `list` shows it.
+pub struct Listed {
+    /// The profile, as far as it is known without opening.
+    pub profile: String,
+    /// The sidecar; `None` when it is missing or unreadable.
+    pub sidecar: Option<Sidecar>,
+}
+
+impl Vault {
+    /// The vault in the folders `paths`.
+    pub fn at(paths: &Paths) -> Self {
+        Vault {
+            folder: Folder::at(&paths.vault),
+            memory: Memory::in_folder(Folder::at(&paths.state)),
+        }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// What this machine has seen of it.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Reads the key lists, after finishing a change of keys that was killed between its commit and its end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] for wrong modes and unreadable lists.
+    pub fn read(&self) -> Result<(Snapshot, Lock)> {
+        self.folder.check()?;
+        if change::is_committed(&self.folder) {
+            let _lock = self.folder.lock()?;
+            change::finish(&self.folder)?;
+        }
+        let lock = self.folder.lock_shared()?;
+        for part in [ENTRIES, SESSIONS, PASSPHRASES, keyring::HISTORY] {
+            self.folder.below(part).check()?;
+        }
+        let keyring = Keyring::read(&self.folder)?;
+        Ok((Snapshot { keyring }, lock))
+    }
+
+    /// Takes the lock for writing; sweeps what a killed writer left.
+    pub fn lock(&self) -> Result<Lock> {
+        self.folder.ensure()?;
+        let lock = self.folder.lock()?;
+        change::finish(&self.folder)?;
+        for part in [ENTRIES, SESSIONS, PASSPHRASES, keyring::HISTORY] {
+            let part = self.folder.below(part);
+            part.ensure()?;
+            part.sweep();
+        }
+        self.folder.sweep();
+        Ok(lock)
+    }
+
+    /// The entries' folder.
+    pub fn entries(&self) -> Folder {
+        self.folder.below(ENTRIES)
+    }
+
+    /// The sessions' folder.
+    pub fn sessions(&self) -> Folder {
+        self.folder.below(SESSIONS)
+    }
+
+    /// Whether an access key is stored for `profile`.
+    pub fn has_entry(&self, profile: &ProfileName) -> bool {
+        self.entries().path().join(entry_file(profile.as_str())).exists()
+    }
+
+    /// The access key's file for `profile`, header read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoEntry`], with the names that come near.
+    pub fn entry_file(&self, profile: &ProfileName) -> Result<AgeFile> {
+        let file = entry_file(profile.as_str());
+        match self.entries().read(&file)? {
+            Some(bytes) => AgeFile::parse(&format!("{ENTRIES}/{file}"), bytes),
+            None => Err(self.no_entry(profile)),
+        }
+    }
+
+    /// The sidecar of `profile`'s entry, if it is there and says the same profile.
+    pub fn sidecar(&self, profile: &ProfileName) -> Result<Option<Sidecar>> {
+        let json = self.entries().read(&sidecar_file(profile.as_str()))?;
+        Ok(json
+            .as_deref()
+            .and_then(Sidecar::parse)
+            .filter(|sidecar| sidecar.profile == profile.as_str()))
+    }
+
+    /// Every access key's entry, by profile; opens nothing.
+    pub fn list(&self) -> Result<Vec<Listed>> {
+        let entries = self.entries();
+        let mut listed = Vec::new();
+        for file in entries.names(".age")? {
+            let stem = file.trim_end_matches(".age");
+            let sidecar = entries
+                .read(&format!("{stem}.json"))?
+                .as_deref()
+                .and_then(Sidecar::parse);
+            // A sidecar that was moved beside another entry says nothing about this one.
+            let sidecar = sidecar.filter(|sidecar| file_stem(&sidecar.profile) == stem);
+            let profile = match &sidecar {
+                Some(sidecar) => sidecar.profile.clone(),
+                None => name::from_stem(stem),
+            };
+            listed.push(Listed { profile, sidecar });
+        }
+        listed.sort_by(|a, b| a.profile.cmp(&b.profile));
+        Ok(listed)
+    }
+
+    /// The sessions' sidecars; opens nothing.
+    pub fn list_sessions(&self) -> Result<Vec<Sidecar>> {
+        let sessions = self.sessions();
+        let mut listed = Vec::new();
+        for file in sessions.names(".json")? {
+            listed.extend(sessions.read(&file)?.as_deref().and_then(Sidecar::parse));
+        }
+        Ok(listed)
+    }
+
+    /// The file that holds the identity of passphrase key `name`.
+    pub fn passphrase_file(&self, name: &KeyName) -> Result<Vec<u8>> {
+        let file = format!("{}.age", file_stem(name.as_str()));
+        self.folder.below(PASSPHRASES).read(&file)?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Damaged,
+                format!("{PASSPHRASES}/{file} is missing, so {name} can't be used"),
+            )
+            .hint("restore it from a backup, or open the entry with another key")
+        })
+    }
+
+    /// The error for a profile without an access key, with the names that there are.
+    pub fn no_entry(&self, profile: &ProfileName) -> Error {
+        let names: Vec<String> = self
+            .list()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|listed| listed.profile)
+            .collect();
+        let error = Error::new(ErrorKind::NoEntry, format!("the vault has no access key for {profile}"));
+        let close = crate::profile::close(profile.as_str(), names.iter().map(String::as_str));
+        match (names.is_empty(), close.first()) {
+            (true, _) => error.hint(format!("the vault is empty: tapvault add {profile}")),
+            (false, Some(close)) => error.hint(format!("did you mean {close}? `tapvault list` shows all")),
+            (false, None) => error.hint(format!(
+                "tapvault add {profile} puts one there; `tapvault list` shows what there is"
+            )),
+        }
+    }
+}
+
+/// The file of a profile's access key, in [`ENTRIES`].
+pub(crate) fn entry_file(profile: &str) -> String {
+    format!("{}.age", file_stem(profile))
+}
+
+/// The file of its sidecar.
+pub(crate) fn sidecar_file(profile: &str) -> String {
+    format!("{}.json", file_stem(profile))
+}

@@ -1,0 +1,445 @@
+//! A change of the enrolled keys: every entry is prepared in `next/`, then all of them take their places at once.
+//!
+//! Until the file `next/COMMIT` is there, nothing of the vault has changed and the work can be taken up again (each prepared
+//! entry may have cost a touch). Once it is there, whoever comes next finishes the moves; that needs no key.
+
+use super::agefile::{AgeFile, seal};
+use super::entry::{open, vault_secret_payload};
+use super::folder::{Folder, Lock};
+use super::keyring::{HISTORY, KeyList, Keyring, LIST_FILE, TrustedList, Version};
+use super::name::{file_stem, from_stem, hex};
+use super::payload::Payload;
+use super::sidecar::Sidecar;
+use super::unlock::Unlocked;
+use super::{ENTRIES, PASSPHRASES, SESSIONS, VAULT_SECRET_FILE, Vault};
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Touches;
+use crate::secret::VaultSecret;
+use age::Recipient;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Where a change is prepared.
+const STAGE: &str = "next";
+/// Its presence means: the change has happened, only the moves may be missing.
+const COMMIT: &str = "COMMIT";
+/// What the prepared entries were made from.
+const SOURCES: &str = "sources.json";
+/// Held while a change is prepared, so that there is one at a time.
+const CHANGE_LOCK: &str = ".change-lock";
+
+/// How the entries come to the new list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A key was added: a stanza more in each header. K and the file keys stay.
+    Rewrap,
+    /// A key was removed: everything is sealed anew, with a new K and new file keys.
+    Reencrypt,
+}
+
+/// What `next/sources.json` says.
+#[derive(Serialize, Deserialize)]
+struct Sources {
+    /// "enroll paper" or "remove yubikey-1", for messages.
+    what: String,
+    method: Method,
+    /// SHA-256 of the list that the change started from, hex.
+    from: Option<String>,
+    /// Entry file -> SHA-256 of the file that its prepared version was made from, hex.
+    entries: BTreeMap<String, String>,
+}
+
+/// A change under preparation; the change lock is held.
+pub struct Change<'v> {
+    vault: &'v Vault,
+    stage: Folder,
+    sources: Sources,
+    next: TrustedList,
+    /// The K that goes into `vault.age`. Known from the start when everything is sealed anew; else the first entry tells it.
+    secret: Option<VaultSecret>,
+    added: Vec<Box<dyn Recipient>>,
+    _lock: Lock,
+}
+
+/// A change that was interrupted before its commit.
+pub struct Interrupted {
+    /// "enroll paper" and the like.
+    pub what: String,
+    /// How many entries were prepared.
+    pub prepared: usize,
+}
+
+impl<'v> Change<'v> {
+    /// Begins: the new list, vouched for already, and a file to come with it (of a passphrase key).
+    ///
+    /// `secret` is the new K for [`Method::Reencrypt`]; `None` for [`Method::Rewrap`], where the first entry tells it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when another change is under way or was interrupted.
+    pub fn begin(
+        vault: &'v Vault,
+        what: String,
+        method: Method,
+        from: Option<&TrustedList>,
+        version: &Version,
+        secret: Option<VaultSecret>,
+        passphrase_file: Option<(&str, &[u8])>,
+    ) -> Result<Self> {
+        let lock = claim(vault)?;
+        if let Some(interrupted) = interrupted(vault)? {
+            return Err(interrupted.to_error());
+        }
+        let stage = vault.folder().below(STAGE);
+        stage.remove_all()?;
+        stage.ensure()?;
+        for part in [ENTRIES, PASSPHRASES] {
+            stage.below(part).ensure()?;
+        }
+        let next = TrustedList::own(version);
+        let change = Change {
+            added: added_recipients(from.map(TrustedList::list), next.list())?,
+            vault,
+            stage,
+            sources: Sources {
+                what,
+                method,
+                from: from.map(|list| hex(&list.digest())),
+                entries: BTreeMap::new(),
+            },
+            next,
+            secret,
+            _lock: lock,
+        };
+        change.stage_vault_secret()?;
+        if let Some((name, bytes)) = passphrase_file {
+            change
+                .stage
+                .below(PASSPHRASES)
+                .replace(&format!("{}.age", file_stem(name)), bytes)?;
+        }
+        change.write_sources()?;
+        // The list comes last: a stage without it was never more than a beginning, and is thrown away.
+        change.stage.replace(LIST_FILE, &version.to_document()?)?;
+        Ok(change)
+    }
+
+    /// Takes up an interrupted change with a key that is here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoEntry`] when there is none, [`ErrorKind::Conflict`] when the vault has moved on since.
+    pub fn resume(vault: &'v Vault, unlocked: &mut Unlocked<'_>, touches: &mut Touches<'_>) -> Result<Self> {
+        let lock = claim(vault)?;
+        let stage = vault.folder().below(STAGE);
+        let (Some(document), Some(sources)) = (stage.read(LIST_FILE)?, stage.read(SOURCES)?) else {
+            return Err(Error::new(ErrorKind::NoEntry, "no change of keys was interrupted"));
+        };
+        let sources: Sources = serde_json::from_slice(&sources).map_err(|_| {
+            Error::new(ErrorKind::Damaged, format!("{STAGE}/{SOURCES} is damaged")).hint(abandon_hint())
+        })?;
+        let version = Version::parse(&format!("{STAGE}/{LIST_FILE}"), &document)?;
+        let list = unlocked.trusted.list();
+        if sources.from != Some(hex(&unlocked.trusted.digest())) || version.list().generation != list.generation + 1 {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("the keys were changed since \"{}\" was interrupted", sources.what),
+            )
+            .hint(abandon_hint()));
+        }
+        // The prepared list lies in the folder like everything else: its voucher is checked like any other's.
+        let next = unlocked.trusted.successor(&version)?;
+        let secret = match sources.method {
+            Method::Rewrap => None,
+            Method::Reencrypt => {
+                let bytes = stage.read(VAULT_SECRET_FILE)?.unwrap_or_default();
+                let file = AgeFile::parse(&format!("{STAGE}/{VAULT_SECRET_FILE}"), bytes)?;
+                let payload = open(
+                    &mut *unlocked.key,
+                    &next,
+                    &file,
+                    "vault-secret",
+                    "",
+                    "go on with the change of keys",
+                    touches,
+                )
+                .map_err(|error| error.hint(abandon_hint()))?;
+                Some(payload.vault_secret)
+            }
+        };
+        Ok(Change {
+            added: added_recipients(Some(list), next.list())?,
+            vault,
+            stage,
+            sources,
+            next,
+            secret,
+            _lock: lock,
+        })
+    }
+
+    /// The entries that still have to be prepared, by file name.
+    pub fn pending(&self) -> Result<Vec<String>> {
+        let entries = self.vault.entries();
+        let mut pending = Vec::new();
+        for file in entries.names(".age")? {
+            let Some(bytes) = entries.read(&file)? else { continue };
+            let prepared = self.sources.entries.get(&file) == Some(&hex(&Sha256::digest(&bytes)))
+                && self.stage.below(ENTRIES).path().join(&file).exists();
+            if !prepared {
+                pending.push(file);
+            }
+        }
+        Ok(pending)
+    }
+
+    /// Prepares one entry: one unwrap, so one touch of a token. Returns its profile, or `None` if it is gone.
+    pub fn prepare(
+        &mut self,
+        file: &str,
+        unlocked: &mut Unlocked<'_>,
+        touches: &mut Touches<'_>,
+    ) -> Result<Option<String>> {
+        let entries = self.vault.entries();
+        // Gone meanwhile: nothing to prepare.
+        let Some(bytes) = entries.read(file)? else {
+            return Ok(None);
+        };
+        let source = hex(&Sha256::digest(&bytes));
+        let profile = profile_of(&entries, file)?;
+        let sealed = AgeFile::parse(&format!("{ENTRIES}/{file}"), bytes)?;
+        let purpose = format!("open {profile} and seal it anew");
+        let file_key = unlocked.key.unwrap_file_key(sealed.stanzas(), &purpose, touches)?;
+        // Checked like at any opening: a forged or misplaced entry must not be passed on to the new keys.
+        let mut payload = Payload::from_json(&sealed.open(&file_key)?, sealed.name())?;
+        payload.check(
+            sealed.name(),
+            "access-key",
+            &payload.profile,
+            &unlocked.trusted.list().secret_digest(),
+        )?;
+        check_place(&payload.profile, file)?;
+        let prepared = match self.sources.method {
+            Method::Rewrap => {
+                if self.secret.is_none() {
+                    self.secret = Some(payload.vault_secret);
+                    self.stage_vault_secret()?;
+                }
+                sealed.with_recipients(&file_key, &self.added)?
+            }
+            Method::Reencrypt => {
+                if let Some(secret) = &self.secret {
+                    payload.vault_secret = secret.clone();
+                }
+                seal(&payload.to_json()?, &self.next.recipients()?)?
+            }
+        };
+        self.stage.below(ENTRIES).replace(file, &prepared)?;
+        self.sources.entries.insert(file.to_owned(), source);
+        self.write_sources()?;
+        Ok(Some(profile))
+    }
+
+    /// Makes the change happen, unless an entry was added or changed since: those are returned and have to be prepared first.
+    pub fn commit(self) -> Result<Result<TrustedList, (Self, Vec<String>)>> {
+        let lock = self.vault.lock()?;
+        if Keyring::read(self.vault.folder())?.map(|keyring| hex(&keyring.digest())) != self.sources.from {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "the enrolled keys were changed while this command ran",
+            )
+            .hint(abandon_hint()));
+        }
+        let pending = self.pending()?;
+        if !pending.is_empty() {
+            drop(lock);
+            return Ok(Err((self, pending)));
+        }
+        // Prepared, and removed from the vault since: must not come back.
+        let staged = self.stage.below(ENTRIES);
+        for file in staged.names(".age")? {
+            if !self.vault.entries().path().join(&file).exists() {
+                staged.remove(&file)?;
+            }
+        }
+        staged.sync()?;
+        if !self.stage.path().join(VAULT_SECRET_FILE).exists() {
+            // All entries were removed while their keys were being added.
+            return Err(
+                Error::new(ErrorKind::Conflict, "every entry was removed while this command ran").hint(abandon_hint()),
+            );
+        }
+        self.stage.replace(COMMIT, b"")?;
+        finish(self.vault.folder())?;
+        Ok(Ok(self.next))
+    }
+
+    fn stage_vault_secret(&self) -> Result<()> {
+        let Some(secret) = &self.secret else { return Ok(()) };
+        let payload = vault_secret_payload(secret.clone(), self.next.list().generation);
+        self.stage
+            .replace(VAULT_SECRET_FILE, &seal(&payload.to_json()?, &self.next.recipients()?)?)
+    }
+
+    fn write_sources(&self) -> Result<()> {
+        let json = serde_json::to_vec(&self.sources).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
+        self.stage.replace(SOURCES, &json)
+    }
+}
+
+impl Interrupted {
+    /// The error for a new change while this one is unfinished.
+    pub fn to_error(&self) -> Error {
+        Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "\"{}\" was interrupted after {} entries; nothing is lost",
+                self.what, self.prepared
+            ),
+        )
+        .hint("tapvault key resume finishes it")
+        .hint(abandon_hint())
+    }
+}
+
+/// The change that was interrupted before its commit, if there is one.
+pub fn interrupted(vault: &Vault) -> Result<Option<Interrupted>> {
+    let stage = vault.folder().below(STAGE);
+    if is_committed(vault.folder()) || stage.read(LIST_FILE)?.is_none() {
+        return Ok(None);
+    }
+    let sources = stage
+        .read(SOURCES)?
+        .and_then(|json| serde_json::from_slice::<Sources>(&json).ok());
+    Ok(Some(sources.map_or(
+        Interrupted {
+            what: "a change of keys".into(),
+            prepared: 0,
+        },
+        |sources| Interrupted {
+            what: sources.what,
+            prepared: sources.entries.len(),
+        },
+    )))
+}
+
+/// Throws an interrupted change away; the vault is as it was before it.
+pub fn abandon(vault: &Vault) -> Result<bool> {
+    let _lock = claim(vault)?;
+    let there = interrupted(vault)?.is_some();
+    if !is_committed(vault.folder()) {
+        vault.folder().below(STAGE).remove_all()?;
+    }
+    Ok(there)
+}
+
+/// Whether a change has happened whose moves may be missing.
+pub fn is_committed(vault: &Folder) -> bool {
+    vault.path().join(STAGE).join(COMMIT).exists()
+}
+
+/// Finishes the moves of a committed change. Call it under the vault's lock; it may be cut short and called again at any point.
+pub fn finish(vault: &Folder) -> Result<()> {
+    if !is_committed(vault) {
+        return Ok(());
+    }
+    let stage = vault.below(STAGE);
+    for part in [ENTRIES, PASSPHRASES] {
+        let (from, to) = (stage.below(part), vault.below(part));
+        to.ensure()?;
+        for file in from.names(".age")? {
+            from.hand_over(&file, &to)?;
+        }
+        to.sync()?;
+    }
+    let sessions = vault.below(SESSIONS);
+    for file in sessions.names("")? {
+        sessions.remove(&file)?;
+    }
+    if let Some(document) = stage.read(LIST_FILE)? {
+        // The list that is replaced goes into the history; a repetition writes the same bytes.
+        if let Some(before) = vault.read(LIST_FILE)?
+            && before != document
+        {
+            let history = vault.below(HISTORY);
+            history.ensure()?;
+            history.replace(&Version::parse(LIST_FILE, &before)?.history_file(), &before)?;
+        }
+        drop_orphaned_passphrases(vault, Version::parse(LIST_FILE, &document)?.list())?;
+        if stage.read(VAULT_SECRET_FILE)?.is_some() {
+            stage.hand_over(VAULT_SECRET_FILE, vault)?;
+        }
+        stage.hand_over(LIST_FILE, vault)?;
+        vault.sync()?;
+    }
+    // COMMIT goes last but for the empty folder, so that a cut-short finish is taken up again.
+    for part in [ENTRIES, PASSPHRASES] {
+        stage.below(part).remove_all()?;
+    }
+    stage.remove(SOURCES)?;
+    stage.remove(COMMIT)?;
+    stage.remove_all()?;
+    vault.sync()
+}
+
+/// The file of a passphrase key that is no longer enrolled would only be something to guess passphrases against.
+fn drop_orphaned_passphrases(vault: &Folder, list: &KeyList) -> Result<()> {
+    let folder = vault.below(PASSPHRASES);
+    for file in folder.names(".age")? {
+        let enrolled = list
+            .keys
+            .iter()
+            .any(|key| format!("{}.age", file_stem(key.name.as_str())) == file);
+        if !enrolled {
+            folder.remove(&file)?;
+        }
+    }
+    Ok(())
+}
+
+fn claim(vault: &Vault) -> Result<Lock> {
+    vault.folder().ensure()?;
+    vault.folder().try_lock_called(CHANGE_LOCK)?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Conflict,
+            "another tapvault is changing the keys of this vault",
+        )
+        .hint("wait until it has ended, then try again")
+    })
+}
+
+fn added_recipients(before: Option<&KeyList>, next: &KeyList) -> Result<Vec<Box<dyn Recipient>>> {
+    next.keys
+        .iter()
+        .filter(|key| before.is_none_or(|list| list.keys.iter().all(|known| known.recipient != key.recipient)))
+        .map(|key| key.to_recipient())
+        .collect()
+}
+
+/// The profile for the messages: the sidecar's if it fits the file, else what the file name says.
+fn profile_of(entries: &Folder, file: &str) -> Result<String> {
+    let stem = file.trim_end_matches(".age");
+    let sidecar = entries
+        .read(&format!("{stem}.json"))?
+        .as_deref()
+        .and_then(Sidecar::parse);
+    Ok(sidecar
+        .filter(|sidecar| file_stem(&sidecar.profile) == stem)
+        .map_or_else(|| from_stem(stem), |sidecar| sidecar.profile))
+}
+
+/// An entry that was copied over another one must not be sealed anew in the wrong place.
+fn check_place(profile: &str, file: &str) -> Result<()> {
+    if format!("{}.age", file_stem(profile)) == file {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Forged,
+        format!("{ENTRIES}/{file} was sealed for profile {profile:?}; it was copied there"),
+    )
+    .hint("restore it from a backup, or move it away; then run the command again"))
+}
+
+fn abandon_hint() -> &'static str {
+    "tapvault key resume --abandon throws the unfinished change away; the vault is as it was before it"
+}

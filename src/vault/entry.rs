@@ -1,0 +1,255 @@
+//! One entry: opened with a key that is here, checked against what its place in the vault says, and stored whole or not at all.
+
+use super::agefile::{AgeFile, seal};
+use super::folder::Folder;
+use super::keyring::{Keyring, TrustedList};
+use super::payload::{Content, EntryId, Payload};
+use super::sidecar::Sidecar;
+use super::unlock::Unlocked;
+use super::{ENTRIES, VAULT_SECRET_FILE, Vault, entry_file, sidecar_file};
+use crate::context::Context;
+use crate::credential::AccessKey;
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Touches;
+use crate::profile::ProfileName;
+use crate::secret::VaultSecret;
+use crate::wrap::PresentKey;
+use jiff::Timestamp;
+
+/// An access key that was opened, with what is needed to seal something that belongs to it.
+pub struct OpenedAccessKey {
+    /// The key pair.
+    pub key: AccessKey,
+    /// Whose it is, as GetCallerIdentity said when it was added.
+    pub arn: Option<String>,
+    /// Which entry.
+    pub entry: EntryId,
+    /// Which version of it.
+    pub generation: u64,
+    /// K.
+    pub vault_secret: VaultSecret,
+}
+
+/// Whether an entry that is there already may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// No: that is an error.
+    Never,
+    /// Yes (`--force`).
+    Existing,
+}
+
+/// Unwraps, decrypts and checks one file. `purpose` reads after "touch ... to".
+///
+/// # Errors
+/// [`ErrorKind::Forged`] and [`ErrorKind::Damaged`] name the file; the key's own errors are about the key.
+pub fn open(
+    key: &mut dyn PresentKey,
+    trusted: &TrustedList,
+    file: &AgeFile,
+    kind: &str,
+    profile: &str,
+    purpose: &str,
+    touches: &mut Touches<'_>,
+) -> Result<Payload> {
+    let file_key = key
+        .unwrap_file_key(file.stanzas(), purpose, touches)
+        .map_err(|error| match error.kind() {
+            ErrorKind::NoKey | ErrorKind::Damaged => error.within(file.name()),
+            _ => error,
+        })?;
+    let json = file.open(&file_key)?;
+    let payload = Payload::from_json(&json, file.name())?;
+    payload.check(file.name(), kind, profile, &trusted.list().secret_digest())?;
+    Ok(payload)
+}
+
+/// Opens the access key of `profile`, and mends its sidecar if that says something else.
+pub fn open_access_key(
+    ctx: &Context,
+    vault: &Vault,
+    unlocked: &mut Unlocked<'_>,
+    profile: &ProfileName,
+    file: &AgeFile,
+    purpose: &str,
+    touches: &mut Touches<'_>,
+) -> Result<OpenedAccessKey> {
+    let payload = open(
+        &mut *unlocked.key,
+        &unlocked.trusted,
+        file,
+        "access-key",
+        profile.as_str(),
+        purpose,
+        touches,
+    )?;
+    let list = unlocked.trusted.list();
+    vault.memory().compare_entry(
+        &list.vault,
+        profile.as_str(),
+        payload.generation,
+        payload.entry.as_str(),
+        file.name(),
+    )?;
+    // The memory and the sidecar are conveniences: a full disk must not keep a person from working.
+    let remembered = vault
+        .memory()
+        .remember_entry(
+            &list.vault,
+            profile.as_str(),
+            payload.generation,
+            payload.entry.as_str(),
+        )
+        .and_then(|()| vault.memory().remember_use(&list.vault, unlocked.key.name(), ctx.now()));
+    if let Err(error) = remembered {
+        ctx.dialogue
+            .tell(&format!("warning: what was seen could not be remembered: {error}"));
+    }
+    mend_sidecar(ctx, vault, &payload, file);
+    match payload.content {
+        Content::AccessKey { key, arn, .. } => Ok(OpenedAccessKey {
+            key,
+            arn,
+            entry: payload.entry,
+            generation: payload.generation,
+            vault_secret: payload.vault_secret,
+        }),
+        Content::Session { .. } | Content::VaultSecret => unreachable!("the kind was checked"),
+    }
+}
+
+/// Opens `vault.age`: the touch that makes a new entry genuine.
+pub fn open_vault_secret(
+    vault: &Vault,
+    unlocked: &mut Unlocked<'_>,
+    purpose: &str,
+    touches: &mut Touches<'_>,
+) -> Result<VaultSecret> {
+    let bytes = vault.folder().read(VAULT_SECRET_FILE)?.ok_or_else(|| {
+        Error::new(ErrorKind::Damaged, format!("{VAULT_SECRET_FILE} is missing"))
+            .hint("restore it from a backup; entries still open, but nothing new can be sealed without it")
+    })?;
+    let file = AgeFile::parse(VAULT_SECRET_FILE, bytes)?;
+    Ok(open(
+        &mut *unlocked.key,
+        &unlocked.trusted,
+        &file,
+        "vault-secret",
+        "",
+        purpose,
+        touches,
+    )?
+    .vault_secret)
+}
+
+/// The payload of `vault.age`.
+pub fn vault_secret_payload(secret: VaultSecret, generation: u64) -> Payload {
+    Payload {
+        profile: String::new(),
+        entry: EntryId::random(),
+        generation,
+        vault_secret: secret,
+        content: Content::VaultSecret,
+    }
+}
+
+/// Seals an access key for `profile` and stores it with its sidecar.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] when the key list, or the entry, was changed by somebody else since it was read.
+pub fn store_access_key(
+    vault: &Vault,
+    trusted: &TrustedList,
+    vault_secret: VaultSecret,
+    profile: &ProfileName,
+    key: AccessKey,
+    arn: Option<String>,
+    added: Timestamp,
+    replace: Replace,
+) -> Result<()> {
+    let _lock = vault.lock()?;
+    refuse_changed_list(vault.folder(), trusted)?;
+    let entries = vault.entries();
+    let file = entry_file(profile.as_str());
+    let there = entries.path().join(&file).exists();
+    if there && replace == Replace::Never {
+        return Err(exists(profile));
+    }
+    let beside = vault.sidecar(profile)?.map_or(0, |sidecar| sidecar.generation);
+    let seen = vault.memory().generation_of(&trusted.list().vault, profile.as_str())?;
+    let payload = Payload {
+        profile: profile.as_str().to_owned(),
+        entry: EntryId::random(),
+        generation: beside.max(seen) + 1,
+        vault_secret,
+        content: Content::AccessKey { key, arn, added },
+    };
+    let sealed = seal(&payload.to_json()?, &trusted.recipients()?)?;
+    entries.replace(&file, &sealed)?;
+    if let Some(sidecar) = Sidecar::of(&payload) {
+        entries.replace(&sidecar_file(profile.as_str()), &sidecar.to_json())?;
+    }
+    // Sessions of the key that was there are worth nothing now.
+    super::session::drop_for(vault, Some(profile.as_str()))?;
+    vault.memory().remember_entry(
+        &trusted.list().vault,
+        profile.as_str(),
+        payload.generation,
+        payload.entry.as_str(),
+    )
+}
+
+/// Removes the access key of `profile`, its sidecar and its sessions. Says whether the entry was there.
+pub fn remove(vault: &Vault, profile: &ProfileName) -> Result<bool> {
+    let _lock = vault.lock()?;
+    let entries = vault.entries();
+    let was_there = entries.remove(&entry_file(profile.as_str()))?;
+    entries.remove(&sidecar_file(profile.as_str()))?;
+    entries.sync()?;
+    super::session::drop_for(vault, Some(profile.as_str()))?;
+    Ok(was_there)
+}
+
+/// Refuses to seal to a list that is no longer the current one.
+pub(super) fn refuse_changed_list(folder: &Folder, trusted: &TrustedList) -> Result<()> {
+    let now = Keyring::read(folder)?.map(|keyring| keyring.digest());
+    if now == Some(trusted.digest()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        "the enrolled keys were changed while this command ran; nothing was written",
+    )
+    .hint("run it again"))
+}
+
+/// The error for an entry that is there already.
+pub fn exists(profile: &ProfileName) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("the vault has an access key for {profile} already; it was left as it is"),
+    )
+    .hint(format!(
+        "tapvault add --force {profile} replaces it, tapvault rotate {profile} makes a new one"
+    ))
+}
+
+fn mend_sidecar(ctx: &Context, vault: &Vault, payload: &Payload, file: &AgeFile) {
+    let Some(right) = Sidecar::of(payload) else { return };
+    let name = sidecar_file(&payload.profile);
+    let entries = vault.entries();
+    let wrong = !matches!(entries.read(&name), Ok(Some(json)) if Sidecar::parse(&json).as_ref() == Some(&right));
+    if wrong {
+        let mended = vault.lock().and_then(|_lock| {
+            // Only if the entry is still the one that was opened.
+            match entries.read(&entry_file(&payload.profile))? {
+                Some(bytes) if file.is(&bytes) => entries.replace(&name, &right.to_json()),
+                _ => Ok(()),
+            }
+        });
+        match mended {
+            Ok(()) => ctx.debug(|| format!("{ENTRIES}/{name} did not fit its entry; it was written anew")),
+            Err(error) => ctx.debug(|| format!("{ENTRIES}/{name} could not be written anew: {error}")),
+        }
+    }
+}

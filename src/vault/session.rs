@@ -1,0 +1,187 @@
+//! Sessions kept sealed between commands: found by a digest of everything that went into them, used while they are fresh.
+//!
+//! A cache that can't be written costs a call to STS, never the command.
+
+use super::agefile::{AgeFile, seal};
+use super::entry::{open, refuse_changed_list};
+use super::name::hex;
+use super::payload::{Content, EntryId, Payload};
+use super::sidecar::{Sidecar, SidecarKind};
+use super::unlock::Unlocked;
+use super::{SESSIONS, Vault};
+use crate::credential::Session;
+use crate::error::{ErrorKind, Result};
+use crate::presence::Touches;
+use crate::secret::VaultSecret;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// Names a session by everything that went into it; hex of a SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// From the inputs of all calls so far, in a form whose serialisation never leaves one out.
+    pub fn of<T: Serialize>(inputs: &T) -> Result<Self> {
+        let json = serde_json::to_vec(inputs)
+            .map_err(|err| crate::error::Error::new(ErrorKind::Other, format!("naming a session: {err}")))?;
+        Ok(SessionId(hex(&Sha256::digest(
+            [b"tapvault session v1\n", &json[..]].concat(),
+        ))))
+    }
+
+    fn file(&self) -> String {
+        format!("{}.age", self.0)
+    }
+
+    fn sidecar(&self) -> String {
+        format!("{}.json", self.0)
+    }
+}
+
+/// Whether a session that ends at `expires` has at least `min_ttl` seconds left at `now`.
+pub fn is_fresh(expires: Timestamp, now: Timestamp, min_ttl: u32) -> bool {
+    expires.duration_since(now) >= SignedDuration::from_secs(i64::from(min_ttl))
+}
+
+/// The sealed session, if there is one that is fresh according to its sidecar. Opens nothing.
+pub fn find(vault: &Vault, id: &SessionId, now: Timestamp, min_ttl: u32) -> Result<Option<AgeFile>> {
+    let sessions = vault.sessions();
+    let fresh = sessions
+        .read(&id.sidecar())?
+        .as_deref()
+        .and_then(Sidecar::parse)
+        .and_then(|sidecar| sidecar.expires)
+        .is_some_and(|expires| is_fresh(expires, now, min_ttl));
+    if !fresh {
+        return Ok(None);
+    }
+    match sessions.read(&id.file())? {
+        // A damaged session is fetched anew; it is no loss.
+        Some(bytes) => Ok(AgeFile::parse(&format!("{SESSIONS}/{}", id.file()), bytes).ok()),
+        None => Ok(None),
+    }
+}
+
+/// Opens a sealed session. `None` when it turns out to be another one, or older than its sidecar said.
+pub fn open_sealed(
+    unlocked: &mut Unlocked<'_>,
+    file: &AgeFile,
+    id: &SessionId,
+    profile: &str,
+    now: Timestamp,
+    min_ttl: u32,
+    purpose: &str,
+    touches: &mut Touches<'_>,
+) -> Result<Option<(Session, VaultSecret)>> {
+    let payload = open(
+        &mut *unlocked.key,
+        &unlocked.trusted,
+        file,
+        "session",
+        profile,
+        purpose,
+        touches,
+    )?;
+    let Content::Session { session, inputs } = payload.content else {
+        return Ok(None);
+    };
+    let usable = inputs == id.0 && is_fresh(session.expires, now, min_ttl);
+    Ok(usable.then_some((session, payload.vault_secret)))
+}
+
+/// Seals `session` for later commands. `profile` is the one whose step it is.
+pub fn store(
+    vault: &Vault,
+    unlocked: &Unlocked<'_>,
+    secret: &VaultSecret,
+    id: &SessionId,
+    profile: &str,
+    session: &Session,
+) -> Result<()> {
+    let payload = Payload {
+        profile: profile.to_owned(),
+        entry: EntryId::random(),
+        generation: 1,
+        vault_secret: secret.clone(),
+        content: Content::Session {
+            session: session.clone(),
+            inputs: id.0.clone(),
+        },
+    };
+    let sealed = seal(&payload.to_json()?, &unlocked.trusted.recipients()?)?;
+    let _lock = vault.lock()?;
+    refuse_changed_list(vault.folder(), &unlocked.trusted)?;
+    let sessions = vault.sessions();
+    sessions.replace(&id.file(), &sealed)?;
+    match Sidecar::of(&payload) {
+        Some(sidecar) => sessions.replace(&id.sidecar(), &sidecar.to_json()),
+        None => Ok(()),
+    }
+}
+
+/// Drops the sessions of `profile`, or all. Call it under the vault's lock. Says how many.
+pub(super) fn drop_for(vault: &Vault, profile: Option<&str>) -> Result<usize> {
+    drop_where(vault, |sidecar| {
+        profile.is_none_or(|profile| sidecar.is_none_or(|sidecar| sidecar.profile == profile))
+    })
+}
+
+/// Drops the sessions of `profile`, or all. Says how many.
+pub fn clear(vault: &Vault, profile: Option<&str>) -> Result<usize> {
+    if !vault.sessions().exists() {
+        return Ok(0);
+    }
+    let _lock = vault.lock()?;
+    drop_for(vault, profile)
+}
+
+/// Drops what has ended: nobody will open it again.
+pub fn drop_expired(vault: &Vault, now: Timestamp) -> Result<usize> {
+    let ended = |sidecar: &Sidecar| {
+        sidecar.kind == SidecarKind::Session && sidecar.expires.is_some_and(|expires| expires < now)
+    };
+    let _lock = vault.lock()?;
+    drop_where(vault, |sidecar| sidecar.is_some_and(ended))
+}
+
+fn drop_where(vault: &Vault, condemned: impl Fn(Option<&Sidecar>) -> bool) -> Result<usize> {
+    let sessions = vault.sessions();
+    let mut dropped = 0;
+    for file in sessions.names(".age")? {
+        let beside = format!("{}.json", file.trim_end_matches(".age"));
+        let sidecar = sessions.read(&beside)?.as_deref().and_then(Sidecar::parse);
+        if condemned(sidecar.as_ref()) {
+            sessions.remove(&file)?;
+            sessions.remove(&beside)?;
+            dropped += 1;
+        }
+    }
+    if dropped > 0 {
+        sessions.sync()?;
+    }
+    Ok(dropped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_fresh_while_enough_of_it_is_left() {
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds| now + SignedDuration::from_secs(seconds);
+        assert!(is_fresh(at(300), now, 300));
+        assert!(!is_fresh(at(299), now, 300));
+        assert!(!is_fresh(at(-1), now, 0));
+    }
+
+    #[test]
+    fn any_other_input_is_another_session() {
+        let id = |role: &str, duration: u32| SessionId::of(&(role, duration)).expect("named");
+        assert_eq!(id("a", 900), id("a", 900));
+        assert_ne!(id("a", 900), id("b", 900));
+        assert_ne!(id("a", 900), id("a", 901));
+    }
+}

@@ -1,0 +1,223 @@
+//! Which enrolled key is here and may be used, and whether the key list that it is in can be believed.
+
+use super::Vault;
+use super::keyring::{KeyList, Keyring, TrustedList, join_and};
+use super::memory::Familiarity;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, passphrase, recovery};
+use age_core::format::Stanza;
+
+/// Which key the person wants to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KeyChoice {
+    /// The first that is here, in the order: tokens, then passphrase keys. Never a recovery key unasked.
+    #[default]
+    Any,
+    /// `--recovery`: the key on paper, typed in.
+    Recovery,
+    /// `--key NAME`.
+    Named(KeyName),
+}
+
+/// A key that is here, and the list that it has verified.
+pub struct Unlocked<'a> {
+    /// The key.
+    pub key: Box<dyn PresentKey + 'a>,
+    /// The list.
+    pub trusted: TrustedList,
+}
+
+/// Finds a key that is here and for which `stanzas` has a stanza (all keys when `None`), and verifies the key list with it.
+///
+/// `what` names the thing to be opened, for the messages. No touch is asked for yet.
+///
+/// # Errors
+/// [`ErrorKind::NoKey`] when no enrolled key is here; [`ErrorKind::Forged`], [`ErrorKind::Rollback`] or [`ErrorKind::Conflict`]
+/// when the list can't be believed.
+pub fn unlock<'a>(
+    ctx: &'a Context,
+    vault: &Vault,
+    keyring: &Keyring,
+    choice: &KeyChoice,
+    stanzas: Option<&[Stanza]>,
+    what: &str,
+) -> Result<Unlocked<'a>> {
+    let key = find(ctx, vault, keyring.unverified(), choice, stanzas, what)?;
+    let trusted = keyring.verify(&*key)?;
+    match vault.memory().compare_list(&trusted)? {
+        Familiarity::Known => {}
+        Familiarity::Stranger => greet(ctx, vault, &trusted)?,
+    }
+    Ok(Unlocked { key, trusted })
+}
+
+/// Asks whether the vault is the one that the person expects: this machine can't know whether it is an old copy.
+fn greet(ctx: &Context, vault: &Vault, trusted: &TrustedList) -> Result<()> {
+    let list = trusted.list();
+    let sight = format!(
+        "this machine has not seen this vault before; its key list is generation {}, with {}",
+        list.generation,
+        list.names()
+    );
+    if !ctx.dialogue.has_terminal() {
+        return Err(Error::new(
+            ErrorKind::Rollback,
+            format!("{sight}, and there is no terminal to ask whether that is right"),
+        )
+        .hint("run `tapvault key trust` once at a terminal; whether a vault is an old copy only you can know here"));
+    }
+    ctx.dialogue.tell(&sight);
+    if !ctx.dialogue.confirm("is that what you expect?")? {
+        return Err(Error::new(
+            ErrorKind::Cancelled,
+            "the vault was not trusted, and nothing was opened",
+        ));
+    }
+    vault.memory().remember_list(trusted)
+}
+
+/// Finds a key that is here; see [`unlock`]. The list is not verified.
+pub fn find<'a>(
+    ctx: &'a Context,
+    vault: &Vault,
+    list: &KeyList,
+    choice: &KeyChoice,
+    stanzas: Option<&[Stanza]>,
+    what: &str,
+) -> Result<Box<dyn PresentKey + 'a>> {
+    let candidates: Vec<&EnrolledKey> = match choice {
+        KeyChoice::Any => list
+            .keys
+            .iter()
+            .filter(|key| !matches!(key.kind, KeyKind::Recovery { .. }))
+            .collect(),
+        KeyChoice::Recovery => return recovery_key(ctx, list),
+        KeyChoice::Named(name) => vec![list.key(name).ok_or_else(|| {
+            Error::new(ErrorKind::NoKey, format!("no key is called {name}"))
+                .hint(format!("enrolled are {}", list.names()))
+        })?],
+    };
+    let mut malformed = None;
+    let tokens: Vec<&EnrolledKey> = candidates
+        .iter()
+        .copied()
+        .filter(|key| matches!(key.kind, KeyKind::Piv(_)))
+        .filter(|key| match (stanzas, key.piv_recipient()) {
+            (None, _) => true,
+            (Some(stanzas), Ok(recipient)) => match recipient.find(stanzas) {
+                Some(Ok(_)) => true,
+                Some(Err(what)) => {
+                    malformed = Some(what);
+                    false
+                }
+                None => false,
+            },
+            (Some(_), Err(_)) => false,
+        })
+        .collect();
+    if !tokens.is_empty()
+        && let Some(key) = present_token(ctx, &tokens)?
+    {
+        return Ok(key);
+    }
+    for key in candidates {
+        match &key.kind {
+            KeyKind::Passphrase { .. } => {
+                let file = vault.passphrase_file(&key.name)?;
+                let opened = passphrase::open(&key.name, &file, ctx)?;
+                if opened.recipient() != key.recipient {
+                    return Err(Error::new(
+                        ErrorKind::Forged,
+                        format!(
+                            "the file of passphrase key {} holds another key than the one in the key list",
+                            key.name
+                        ),
+                    )
+                    .hint("restore it from a backup"));
+                }
+                return Ok(Box::new(opened));
+            }
+            KeyKind::Recovery { .. } => return recovery_key(ctx, list),
+            KeyKind::Piv(_) => {}
+        }
+    }
+    match malformed {
+        Some(how) => Err(Error::new(ErrorKind::Damaged, format!("{what} {how}"))
+            .hint("restore it from a backup, or use another key: --recovery")),
+        None => Err(nobody_here(list, choice, what)),
+    }
+}
+
+#[cfg(feature = "piv")]
+fn present_token<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
+    Ok(crate::wrap::piv::present::find(ctx, keys)?.map(|key| Box::new(key) as Box<dyn PresentKey + 'a>))
+}
+
+#[cfg(not(feature = "piv"))]
+fn present_token<'a>(ctx: &'a Context, _: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
+    ctx.dialogue
+        .tell("this tapvault was built without PIV, so tokens are not looked for");
+    Ok(None)
+}
+
+/// The key on paper: typed once, recognised by its recipient.
+fn recovery_key<'a>(ctx: &'a Context, list: &KeyList) -> Result<Box<dyn PresentKey + 'a>> {
+    let keys: Vec<&EnrolledKey> = list
+        .keys
+        .iter()
+        .filter(|key| matches!(key.kind, KeyKind::Recovery { .. }))
+        .collect();
+    let Some(first) = keys.first() else {
+        return Err(
+            Error::new(ErrorKind::NoKey, "no recovery key is enrolled").hint(format!("enrolled are {}", list.names()))
+        );
+    };
+    let names = join_and(keys.iter().map(|key| key.name.as_str()));
+    let typed = recovery::ask(&first.name, ctx).map_err(|error| match error.kind() {
+        ErrorKind::Pin => error.hint(format!("enrolled are {names}")),
+        _ => error,
+    })?;
+    let Some(record) = keys.iter().find(|key| key.recipient == typed.recipient()) else {
+        return Err(Error::new(
+            ErrorKind::Pin,
+            format!("that is an age identity, but not {names}"),
+        ));
+    };
+    Ok(Box::new(typed.renamed(record.name.clone())))
+}
+
+fn nobody_here(list: &KeyList, choice: &KeyChoice, what: &str) -> Error {
+    if let KeyChoice::Named(name) = choice {
+        return Error::new(
+            ErrorKind::NoKey,
+            format!("{name} is not here, or {what} is not sealed to it"),
+        )
+        .hint("leave out --key to use any key that is here");
+    }
+    let here = match list.keys.len() {
+        1 => "it is not here",
+        2 => "neither is here",
+        _ => "none of them is here",
+    };
+    let mut error = Error::new(
+        ErrorKind::NoKey,
+        format!("{what} is sealed to {}; {here}", list.names()),
+    );
+    let tokens: Vec<String> = list
+        .keys
+        .iter()
+        .filter_map(|key| match &key.kind {
+            KeyKind::Piv(details) => Some(details.token()),
+            KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
+        })
+        .collect();
+    let paper = list.keys.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. }));
+    if !tokens.is_empty() {
+        error = error.hint(format!("plug in {}", tokens.join(" or ")));
+    }
+    if paper {
+        error = error.hint("or type the key on paper: the same command with --recovery");
+    }
+    error
+}

@@ -1,0 +1,304 @@
+//! A PIV key whose token is plugged in: PIN, touch, ECDH and vouchers, with what a person has to know at each step.
+
+use super::failure::{busy_error, busy_words, describe};
+use super::{PivDetails, PivRecipient};
+use crate::context::{Chatter, Context};
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Touches;
+use crate::secret::SecretText;
+use crate::token::card::{Card, Readers, Transaction};
+use crate::token::discover::{self, Evidence, Holder};
+use crate::token::piv::{Paused, Piv, pin_needed};
+use crate::token::{self, KeyOrigin, PinPolicy, PinStatus, Policies, TouchPolicy};
+use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, Verifier, voucher_message};
+use age_core::format::{FileKey, Stanza};
+use sha2::{Digest, Sha256};
+use std::time::{Duration, Instant};
+
+/// After so long a person is told that the token is busy.
+const SOON: Duration = Duration::from_secs(1);
+
+/// So long a busy token is waited for: two touches that somebody else misses, and some more.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A PIN that was typed earlier in the command is not sent by itself when fewer tries are left.
+const FEWEST_TRIES: u8 = 2;
+
+/// An enrolled PIV key with its token.
+pub struct PresentPiv<'a> {
+    ctx: &'a Context,
+    name: KeyName,
+    details: PivDetails,
+    recipient: PivRecipient,
+    verifier: Verifier,
+    card: Card,
+    policies: Policies,
+    /// Between two operations; `None` while one is under way, or after one that failed half way.
+    selected: Option<Paused>,
+    /// Typed once per command, wiped with this value, dropped when it is refused.
+    pin: Option<SecretText>,
+}
+
+/// The first of `keys` whose token is plugged in; `None` when none is.
+///
+/// The public key is read from the token (its metadata, or its attestation on old firmware), not from the folder.
+///
+/// # Errors
+/// [`ErrorKind::Busy`] when a token that may be the one stays in use by another program.
+pub fn find<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<Option<PresentPiv<'a>>> {
+    let readers = match readers(ctx) {
+        Ok(readers) => readers,
+        // Without pcscd there may still be a passphrase key; the person is told why the token was not looked for.
+        Err(error) => {
+            ctx.dialogue.tell(&format!("no token can be reached: {error}"));
+            for hint in error.hints() {
+                ctx.dialogue.tell(hint);
+            }
+            return Ok(None);
+        }
+    };
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        let mut busy = None;
+        for key in keys {
+            let KeyKind::Piv(details) = &key.kind else { continue };
+            let recipient = key.piv_recipient()?;
+            let search = discover::find_key(&readers, details.slot, recipient.point(), SOON)
+                .map_err(|err| describe(&err, &details.token()))?;
+            if let Some(holder) = search.holder {
+                return PresentPiv::new(ctx, key.name.clone(), details.clone(), recipient, holder).map(Some);
+            }
+            if !search.busy.is_empty() && busy.is_none() {
+                busy = Some(details.token());
+            }
+        }
+        let Some(token) = busy else { return Ok(None) };
+        if start.elapsed() > PATIENCE {
+            return Err(busy_error(&token));
+        }
+        if !told {
+            ctx.dialogue.tell(&format!("waiting: {}", busy_words(&token)));
+            told = true;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Opens PC/SC; with `--debug` it says the instructions and status words, never data.
+pub fn readers(ctx: &Context) -> Result<Readers> {
+    let readers = Readers::open().map_err(|err| describe(&err, "a YubiKey"))?;
+    Ok(match ctx.chatter {
+        Chatter::Normal => readers,
+        Chatter::Debug => readers.observed(|line| eprintln!("debug: {line}")),
+    })
+}
+
+impl<'a> PresentPiv<'a> {
+    /// A key whose token was found.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forged`] when the token asks for less presence than the key list records.
+    pub fn new(
+        ctx: &'a Context,
+        name: KeyName,
+        details: PivDetails,
+        recipient: PivRecipient,
+        holder: Holder,
+    ) -> Result<Self> {
+        let token_is_weaker = holder.policies.touch != TouchPolicy::Always
+            || holder.origin != Some(KeyOrigin::Generated)
+            || holder.evidence == Evidence::Certificate;
+        match details.weakness() {
+            None if token_is_weaker => {
+                return Err(Error::new(
+                    ErrorKind::Forged,
+                    format!(
+                        "{name} in {} asks for less presence than the key list says: {}",
+                        details.token(),
+                        holder.policies.touch
+                    ),
+                )
+                .hint("somebody changed the key list; restore keys.json from a backup"));
+            }
+            None => {}
+            Some(weakness) => ctx.dialogue.tell(&format!("presence of {name} is weaker: {weakness}")),
+        }
+        Ok(PresentPiv {
+            ctx,
+            name,
+            details,
+            verifier: Verifier::P256(recipient.point().compressed()),
+            recipient,
+            policies: holder.policies,
+            selected: Some(holder.selected),
+            card: holder.card,
+            pin: None,
+        })
+    }
+
+    /// Gives it a PIN that the person has typed for this command already, so that it is not asked for twice.
+    pub fn with_pin(mut self, pin: Option<SecretText>) -> Self {
+        self.pin = pin;
+        self
+    }
+
+    /// Runs one operation of the slot key: PIN if needed, the line before the touch, and once more after a missed touch.
+    fn operate<T>(
+        &mut self,
+        purpose: &str,
+        touches: &mut Touches<'_>,
+        operation: impl Fn(&mut Piv<'_>, Policies) -> token::Result<T>,
+    ) -> Result<T> {
+        let (ctx, token, policies) = (self.ctx, self.details.token(), self.policies);
+        let said = |err: token::Error| describe(&err, &token);
+        let paused = self.selected.take().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Other,
+                format!("{token} was left in the middle of an earlier operation"),
+            )
+        })?;
+        let mut transaction = claim(ctx, &mut self.card, &token)?;
+        let mut piv = Piv::resume(&mut transaction, paused);
+        let status = piv.pin_status().map_err(said)?;
+        if pin_needed(policies.pin, status) {
+            let pin = match (self.pin.take(), status) {
+                (_, PinStatus::Blocked) => return Err(said(token::Error::PinBlocked)),
+                (Some(_), PinStatus::Tries(tries)) if tries < FEWEST_TRIES => {
+                    return Err(Error::new(
+                        ErrorKind::Pin,
+                        format!("{token} has {tries} PIN try left; the PIN was not sent again by itself"),
+                    )
+                    .hint("run it again and type the PIN yourself"));
+                }
+                (Some(pin), _) => pin,
+                (None, _) => {
+                    // Nobody is kept waiting while a person types.
+                    let paused = piv.pause();
+                    drop(transaction);
+                    let pin = ask_pin(ctx, &token, status)?;
+                    transaction = claim(ctx, &mut self.card, &token)?;
+                    piv = Piv::resume(&mut transaction, paused);
+                    pin
+                }
+            };
+            piv.verify(pin.expose().as_bytes()).map_err(said)?;
+            self.pin = Some(pin);
+        }
+        if policies.touch != TouchPolicy::Never {
+            touches.announce(&token, purpose);
+        }
+        let mut outcome = operation(&mut piv, policies);
+        if let Err(token::Error::NoTouch { waited }) = outcome {
+            touches.again(&token, purpose, waited.as_secs());
+            // A key that wants its PIN every time has used it up with the missed touch.
+            if policies.pin == PinPolicy::Always
+                && let Some(pin) = &self.pin
+            {
+                piv.verify(pin.expose().as_bytes()).map_err(said)?;
+            }
+            outcome = operation(&mut piv, policies);
+        }
+        self.selected = Some(piv.pause());
+        drop(transaction);
+        outcome.map_err(|err| match err {
+            token::Error::NoTouch { waited } => Error::new(
+                ErrorKind::NoTouch,
+                format!(
+                    "{token} was not touched (2 x {} s), so this was not done: {purpose}",
+                    waited.as_secs()
+                ),
+            )
+            .hint("try again; if it never blinked, `ykman list` shows which tokens are plugged in"),
+            err => said(err),
+        })
+    }
+}
+
+impl PresentKey for PresentPiv<'_> {
+    fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    fn proven_verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    fn unwrap_file_key(&mut self, stanzas: &[Stanza], purpose: &str, touches: &mut Touches<'_>) -> Result<FileKey> {
+        let recipient = self.recipient.clone();
+        let stanza = match recipient.find(stanzas) {
+            Some(Ok(stanza)) => stanza,
+            Some(Err(how)) => return Err(Error::new(ErrorKind::Damaged, how)),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::NoKey,
+                    format!("it is not sealed to {}", self.name),
+                ));
+            }
+        };
+        let slot = self.details.slot;
+        let shared_x = self.operate(purpose, touches, |piv, policies| {
+            piv.ecdh(slot, policies, &stanza.ephemeral)
+        })?;
+        recipient.unwrap_with(&stanza, &shared_x).map_err(|_| {
+            Error::new(
+                ErrorKind::Damaged,
+                "it was changed since it was sealed: its file key does not unwrap",
+            )
+        })
+    }
+
+    fn vouch(&mut self, list: &[u8], purpose: &str, touches: &mut Touches<'_>) -> Result<Vec<u8>> {
+        let digest: [u8; 32] = Sha256::digest(voucher_message(list)).into();
+        let slot = self.details.slot;
+        let signature = self.operate(purpose, touches, |piv, policies| piv.sign(slot, policies, &digest))?;
+        // A token that signs wrongly would lock its owner out of the list.
+        if !self.verifier.accepts(list, &signature) {
+            return Err(Error::new(
+                ErrorKind::Other,
+                format!("{} signed something else than it was given", self.details.token()),
+            ));
+        }
+        Ok(signature)
+    }
+
+    fn touches_for(&self, unwraps: usize, vouchers: usize) -> usize {
+        match self.policies.touch {
+            TouchPolicy::Never => 0,
+            TouchPolicy::Always | TouchPolicy::Cached => unwraps + vouchers,
+        }
+    }
+}
+
+impl Drop for PresentPiv<'_> {
+    /// Drops the PIN on the token if it was verified here; else any process could use the token's other slots.
+    fn drop(&mut self) {
+        if let Some(paused) = self.selected.take()
+            && let Ok(mut transaction) = self.card.transaction(SOON)
+        {
+            let _ = Piv::resume(&mut transaction, paused).drop_pin();
+        }
+    }
+}
+
+/// Waits for the card, saying so when it takes long.
+fn claim<'c>(ctx: &Context, card: &'c mut Card, token: &str) -> Result<Transaction<'c>> {
+    // Two calls and not a loop: the first one's borrow of `card` has to end before the next.
+    match card.transaction(SOON) {
+        Ok(_) => {}
+        Err(token::Error::Busy { .. }) => ctx.dialogue.tell(&format!("waiting: {}", busy_words(token))),
+        Err(err) => return Err(describe(&err, token)),
+    }
+    card.transaction(PATIENCE).map_err(|err| describe(&err, token))
+}
+
+/// Asks for the PIN, showing how many tries are left.
+pub fn ask_pin(ctx: &Context, token: &str, status: PinStatus) -> Result<SecretText> {
+    let tries = match status {
+        PinStatus::Tries(1) => " (1 try left)".to_owned(),
+        PinStatus::Tries(tries) => format!(" ({tries} tries left)"),
+        PinStatus::Verified => String::new(),
+        PinStatus::Blocked => return Err(describe(&token::Error::PinBlocked, token)),
+    };
+    ctx.dialogue.ask_secret(&format!("PIN of {token}{tries}"))
+}
