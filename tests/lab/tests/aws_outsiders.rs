@@ -5,8 +5,8 @@
 //! skipped test would look like a passed one.
 //!
 //! - aws CLI 2.9.19: Debian's package `awscli`, `/usr/bin/aws` (`TAPVAULT_LAB_AWS` names another).
-//! - boto3 and moto: `python3 -m venv venv && venv/bin/pip install boto3 'moto[server]'` beside this package
-//!   (`TAPVAULT_LAB_VENV` names another folder).
+//! - boto3 and moto in `target/venv` of the workspace, where tests/setup puts them (`TAPVAULT_LAB_VENV` names another
+//!   folder).
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
@@ -63,7 +63,7 @@ impl Drop for Home {
 fn venv(program: &str) -> PathBuf {
     let folder = env::var_os("TAPVAULT_LAB_VENV").map(PathBuf::from);
     folder
-        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("venv"))
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv"))
         .join("bin")
         .join(program)
 }

@@ -16,6 +16,9 @@ use super::{
     protocol::{Awaited, Counts, Done, Log, Mark, Pong, Recognised, Request, Taken},
 };
 
+/// Longer than any answer takes, that to `insert` included: who waits longer waits for a dead token.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// One token's control socket. Each call is a connection of its own, so a `Control` can be shared and cloned freely.
 #[derive(Clone, Debug)]
 pub struct Control {
@@ -98,6 +101,12 @@ impl Control {
     /// The answer's line as it came, for a person to read.
     pub fn ask_raw(&self, request: Request) -> io::Result<String> {
         let mut stream = UnixStream::connect(&self.socket)?;
+        let blocks_by_itself = if let Request::Wait(timeout) = request {
+            timeout
+        } else {
+            Duration::ZERO
+        };
+        stream.set_read_timeout(Some(blocks_by_itself + PATIENCE))?;
         writeln!(stream, "{request}")?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line)?;

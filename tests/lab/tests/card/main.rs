@@ -1,0 +1,9 @@
+//! The card without a reader: APDUs in, answers out.
+
+mod bare;
+mod framing;
+mod keys;
+mod management_key;
+mod objects;
+mod pin;
+mod robustness;
