@@ -13,7 +13,7 @@ use crate::profile::{Partition, ProfileName, StsRegional};
 use crate::secret::{SecretText, VaultSecret};
 use crate::vault::keyring::Keyring;
 use crate::vault::payload::EntryId;
-use crate::vault::session::{self, SessionId};
+use crate::vault::session::{self, Freshness, SessionId};
 use crate::vault::unlock::{KeyChoice, Unlocked, unlock};
 use crate::vault::{Vault, entry};
 use serde::Serialize;
@@ -117,10 +117,13 @@ struct Opened<'a> {
 impl<'a> Run<'a> {
     /// Opens the newest fresh session of the plan, if one is sealed.
     fn open_sealed(&self, key: &KeyChoice, touches: &mut Touches<'_>) -> Result<Option<Opened<'a>>> {
-        let (now, min_ttl) = (self.ctx.now(), self.ctx.settings.min_ttl());
+        let freshness = Freshness {
+            now: self.ctx.now(),
+            min_ttl: self.ctx.settings.min_ttl(),
+        };
         for step in (0..self.names.len()).rev() {
             let id = &self.names[step];
-            let Some(file) = session::find(self.vault, id, now, min_ttl)? else {
+            let Some(file) = session::find(self.vault, id, freshness)? else {
                 continue;
             };
             let mut unlocked = unlock(
@@ -132,7 +135,7 @@ impl<'a> Run<'a> {
                 file.name(),
             )?;
             let profile = self.chain.steps[step].profile().as_str();
-            let opened = session::open_sealed(&mut unlocked, &file, id, profile, now, min_ttl, &self.purpose, touches);
+            let opened = session::open_sealed(&mut unlocked, &file, id, profile, freshness, &self.purpose, touches);
             match opened {
                 Ok(Some((session, vault_secret))) => {
                     self.ctx.debug(|| format!("step {} was sealed and is fresh", step + 1));

@@ -8,7 +8,7 @@ use crate::presence::Touches;
 use crate::profile::{Asked, Config, Overrides, Partition, ProfileName, Region};
 use crate::secret::{SecretText, short_id};
 use crate::vault::Vault;
-use crate::vault::entry::{self, Replace};
+use crate::vault::entry::{self, NewEntry, Replace};
 use crate::vault::sidecar::owner_of;
 use crate::vault::unlock::{KeyChoice, unlock};
 use clap::Args;
@@ -76,8 +76,14 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let mut unlocked = unlock(ctx, &vault, &keyring, choice, None, "the vault")?;
     let mut touches = Touches::planned(&ctx.dialogue, unlocked.key.touches_for(1, 0));
     let secret = entry::open_vault_secret(&vault, &mut unlocked, &format!("seal {profile}"), &mut touches)?;
-    let arn = identity.map(|identity| identity.arn);
-    entry::store_access_key(&vault, &unlocked.trusted, secret, profile, key, arn, ctx.now(), replace)?;
+    let new = NewEntry {
+        profile,
+        key,
+        arn: identity.map(|identity| identity.arn),
+        added: ctx.now(),
+        replace,
+    };
+    entry::store_access_key(&vault, &unlocked.trusted, secret, new)?;
     ctx.dialogue
         .note(&format!("sealed {profile} to {}", unlocked.trusted.list().names()));
     common::tell_ways_in(ctx, unlocked.trusted.list());

@@ -185,7 +185,8 @@ impl<'a> ChosenToken<'a> {
         let management = Management { touch: info.touch };
         management.announce(&label, touches);
         let point = self.admin.generate(slot, policies).map_err(said)?;
-        let certified = self.certify(slot, &point, policies, name, pin.as_ref(), &management, touches);
+        let made = Made { slot, policies, point };
+        let certified = self.certify(&made, name, pin.as_ref(), &management, touches);
         certified.map_err(|error| {
             // The key is there, and nobody can take it out again but its owner.
             error.hint(format!(
@@ -233,9 +234,7 @@ impl<'a> ChosenToken<'a> {
     /// The touch that makes the key: its own signature on its certificate. Armed once more when it is missed.
     fn certify(
         &mut self,
-        slot: Slot,
-        point: &Point,
-        policies: Policies,
+        made: &Made,
         name: &KeyName,
         pin: Option<&SecretText>,
         management: &Management,
@@ -250,15 +249,15 @@ impl<'a> ChosenToken<'a> {
         };
         let pin = pin.map(|pin| pin.expose().as_bytes());
         touches.announce(&label, purpose);
-        let mut signed = self.admin.self_sign(slot, point, policies, &text, pin);
+        let mut signed = self.admin.self_sign(made.slot, &made.point, made.policies, &text, pin);
         if let Err(token::Error::NoTouch { waited }) = signed {
             touches.again(&label, purpose, waited.as_secs());
-            signed = self.admin.self_sign(slot, point, policies, &text, pin);
+            signed = self.admin.self_sign(made.slot, &made.point, made.policies, &text, pin);
         }
         let signed = signed.map_err(|err| describe(&err, &label))?;
         management.announce(&label, touches);
         self.admin
-            .write_certificate(slot, &signed)
+            .write_certificate(made.slot, &signed)
             .map_err(|err| describe(&err, &label))
     }
 
@@ -288,6 +287,13 @@ impl<'a> ChosenToken<'a> {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// A key that was generated and has no certificate yet.
+struct Made {
+    slot: Slot,
+    policies: Policies,
+    point: Point,
 }
 
 /// A management key may itself want a touch, each time that it is proven.

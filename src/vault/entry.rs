@@ -153,7 +153,21 @@ pub fn vault_secret_payload(secret: VaultSecret, generation: u64) -> Payload {
     }
 }
 
-/// Seals an access key for `profile` and stores it with its sidecar.
+/// An access key on its way into the vault.
+pub struct NewEntry<'a> {
+    /// The profile that it is for.
+    pub profile: &'a ProfileName,
+    /// The key pair.
+    pub key: AccessKey,
+    /// Whose it is, as GetCallerIdentity said.
+    pub arn: Option<String>,
+    /// When it is added.
+    pub added: Timestamp,
+    /// Whether it may take another one's place.
+    pub replace: Replace,
+}
+
+/// Seals an access key and stores it with its sidecar.
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] when the key list, or the entry, was changed by somebody else since it was read.
@@ -161,18 +175,20 @@ pub fn store_access_key(
     vault: &Vault,
     trusted: &TrustedList,
     vault_secret: VaultSecret,
-    profile: &ProfileName,
-    key: AccessKey,
-    arn: Option<String>,
-    added: Timestamp,
-    replace: Replace,
+    new: NewEntry<'_>,
 ) -> Result<()> {
     let _lock = vault.lock()?;
     refuse_changed_list(vault.folder(), trusted)?;
+    let NewEntry {
+        profile,
+        key,
+        arn,
+        added,
+        replace,
+    } = new;
     let entries = vault.entries();
     let file = entry_file(profile.as_str());
-    let there = entries.path().join(&file).exists();
-    if there && replace == Replace::Never {
+    if replace == Replace::Never && entries.path().join(&file).exists() {
         return Err(exists(profile));
     }
     let beside = vault.sidecar(profile)?.map_or(0, |sidecar| sidecar.generation);

@@ -40,20 +40,31 @@ impl SessionId {
     }
 }
 
-/// Whether a session that ends at `expires` has at least `min_ttl` seconds left at `now`.
-pub fn is_fresh(expires: Timestamp, now: Timestamp, min_ttl: u32) -> bool {
-    expires.duration_since(now) >= SignedDuration::from_secs(i64::from(min_ttl))
+/// When a sealed session may still be handed out.
+#[derive(Clone, Copy, Debug)]
+pub struct Freshness {
+    /// The time now.
+    pub now: Timestamp,
+    /// How much life must be left. In seconds.
+    pub min_ttl: u32,
+}
+
+impl Freshness {
+    /// Whether a session that ends at `expires` is fresh.
+    pub fn holds(self, expires: Timestamp) -> bool {
+        expires.duration_since(self.now) >= SignedDuration::from_secs(i64::from(self.min_ttl))
+    }
 }
 
 /// The sealed session, if there is one that is fresh according to its sidecar. Opens nothing.
-pub fn find(vault: &Vault, id: &SessionId, now: Timestamp, min_ttl: u32) -> Result<Option<AgeFile>> {
+pub fn find(vault: &Vault, id: &SessionId, freshness: Freshness) -> Result<Option<AgeFile>> {
     let sessions = vault.sessions();
     let fresh = sessions
         .read(&id.sidecar())?
         .as_deref()
         .and_then(Sidecar::parse)
         .and_then(|sidecar| sidecar.expires)
-        .is_some_and(|expires| is_fresh(expires, now, min_ttl));
+        .is_some_and(|expires| freshness.holds(expires));
     if !fresh {
         return Ok(None);
     }
@@ -70,8 +81,7 @@ pub fn open_sealed(
     file: &AgeFile,
     id: &SessionId,
     profile: &str,
-    now: Timestamp,
-    min_ttl: u32,
+    freshness: Freshness,
     purpose: &str,
     touches: &mut Touches<'_>,
 ) -> Result<Option<(Session, VaultSecret)>> {
@@ -87,7 +97,7 @@ pub fn open_sealed(
     let Content::Session { session, inputs } = payload.content else {
         return Ok(None);
     };
-    let usable = inputs == id.0 && is_fresh(session.expires, now, min_ttl);
+    let usable = inputs == id.0 && freshness.holds(session.expires);
     Ok(usable.then_some((session, payload.vault_secret)))
 }
 
@@ -172,9 +182,10 @@ mod tests {
     fn a_session_is_fresh_while_enough_of_it_is_left() {
         let now = Timestamp::UNIX_EPOCH;
         let at = |seconds| now + SignedDuration::from_secs(seconds);
-        assert!(is_fresh(at(300), now, 300));
-        assert!(!is_fresh(at(299), now, 300));
-        assert!(!is_fresh(at(-1), now, 0));
+        let freshness = |min_ttl| Freshness { now, min_ttl };
+        assert!(freshness(300).holds(at(300)));
+        assert!(!freshness(300).holds(at(299)));
+        assert!(!freshness(0).holds(at(-1)));
     }
 
     #[test]

@@ -61,8 +61,8 @@ fn compare(config: &str, credentials: &str) {
     let names: BTreeSet<&str> = sdk.profiles().filter(|name| !name.is_empty()).collect();
     assert_eq!(ours.names().collect::<BTreeSet<_>>(), names, "{case}");
     for name in names {
-        let read = ours.profile(name).unwrap().to_map();
-        let profile = sdk.get_profile(name).unwrap();
+        let read = ours.profile(name).expect("it is named").to_map();
+        let profile = sdk.get_profile(name).expect("it is named");
         for (key, value) in &read {
             assert_eq!(profile.get(key), Some(value.as_str()), "{name} {key}\n{case}");
         }

@@ -69,7 +69,9 @@ fn venv(program: &str) -> PathBuf {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outsiders").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/aws_outsiders")
+        .join(name)
 }
 
 #[track_caller]
