@@ -15,6 +15,7 @@
 //! Data goes down once and comes back once; nothing below knows who is above. docs/architecture.md has the rules that a test
 //! holds.
 
+pub mod agefile;
 pub mod aws;
 pub mod chain;
 pub mod cli;

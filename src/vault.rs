@@ -11,7 +11,6 @@
 //! ```
 //! What the files contain is docs/format.md's subject. Who may be asked to open them is `unlock`'s.
 
-mod agefile;
 pub mod change;
 pub mod entry;
 pub mod folder;
@@ -23,18 +22,16 @@ pub mod session;
 pub mod sidecar;
 pub mod unlock;
 
+use crate::agefile::AgeFile;
 use crate::context::Paths;
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::ProfileName;
 use crate::wrap::KeyName;
-use agefile::AgeFile;
 use folder::{Folder, Lock};
 use keyring::Keyring;
 use memory::Memory;
 use name::file_stem;
 use sidecar::Sidecar;
-
-pub(crate) use agefile::seal;
 
 /// The file of the vault secret.
 pub(crate) const VAULT_SECRET_FILE: &str = "vault.age";

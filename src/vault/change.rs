@@ -3,7 +3,6 @@
 //! Until the file `next/COMMIT` is there, nothing of the vault has changed and the work can be taken up again (each prepared
 //! entry may have cost a touch). Once it is there, whoever comes next finishes the moves; that needs no key.
 
-use super::agefile::{AgeFile, seal};
 use super::entry::{open, vault_secret_payload};
 use super::folder::{Folder, Lock};
 use super::keyring::{HISTORY, KeyList, Keyring, LIST_FILE, TrustedList, Version};
@@ -12,6 +11,7 @@ use super::payload::Payload;
 use super::sidecar::Sidecar;
 use super::unlock::Unlocked;
 use super::{ENTRIES, PASSPHRASES, SESSIONS, VAULT_SECRET_FILE, Vault};
+use crate::agefile::{AgeFile, seal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::secret::VaultSecret;

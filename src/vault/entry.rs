@@ -1,12 +1,12 @@
 //! One entry: opened with a key that is here, checked against what its place in the vault says, and stored whole or not at all.
 
-use super::agefile::{AgeFile, seal};
 use super::folder::Folder;
 use super::keyring::{Keyring, TrustedList};
 use super::payload::{Content, EntryId, Payload};
 use super::sidecar::Sidecar;
 use super::unlock::Unlocked;
 use super::{ENTRIES, VAULT_SECRET_FILE, Vault, entry_file, sidecar_file};
+use crate::agefile::{AgeFile, seal};
 use crate::context::Context;
 use crate::credential::AccessKey;
 use crate::error::{Error, ErrorKind, Result};

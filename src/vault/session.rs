@@ -2,13 +2,13 @@
 //!
 //! A cache that can't be written costs a call to STS, never the command.
 
-use super::agefile::{AgeFile, seal};
 use super::entry::{open, refuse_changed_list};
 use super::name::hex;
 use super::payload::{Content, EntryId, Payload};
 use super::sidecar::{Sidecar, SidecarKind};
 use super::unlock::Unlocked;
 use super::{SESSIONS, Vault};
+use crate::agefile::{AgeFile, seal};
 use crate::credential::Session;
 use crate::error::{ErrorKind, Result};
 use crate::presence::Touches;

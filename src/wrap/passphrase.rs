@@ -1,6 +1,7 @@
 //! A passphrase key: an X25519 identity in a file of its own under age's scrypt (a scrypt stanza must stand alone in its file).
 
 use super::{KeyName, SoftwareKey};
+use crate::agefile;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process;
@@ -32,7 +33,7 @@ pub fn create(name: KeyName, ctx: &Context) -> Result<(SoftwareKey, Vec<u8>)> {
     let key = SoftwareKey::generate(name);
     let mut recipient = scrypt::Recipient::new(to_age(&passphrase));
     recipient.set_work_factor(WORK_FACTOR);
-    let file = crate::vault::seal(key.secret_text().expose().as_bytes(), &[Box::new(recipient)])?;
+    let file = agefile::seal(key.secret_text().expose().as_bytes(), &[Box::new(recipient)])?;
     Ok((key, file))
 }
 

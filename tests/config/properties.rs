@@ -22,7 +22,7 @@ fn others(text: &ConfigText, without: &str) -> BTreeMap<String, BTreeMap<String,
     let config = Config::new(text.clone(), parse(b""), &NO_ENV);
     let names = config.names().filter(|name| *name != without);
     names
-        .map(|name| (name.to_owned(), config.profile(name).unwrap().to_map()))
+        .map(|name| (name.to_owned(), config.profile(name).expect("it is named").to_map()))
         .collect()
 }
 
@@ -78,7 +78,7 @@ fn exercise(text: &ConfigText) {
         assert!(trouble.problem.place.line >= 1);
     }
     let names: Vec<ProfileName> = config.names().filter_map(|name| name.parse().ok()).collect();
-    for name in names.iter().chain([&"unheard-of".parse().unwrap()]) {
+    for name in names.iter().chain([&"unheard-of".parse().expect("a name")]) {
         for stored in [true, false] {
             match Chain::plan(&config, name, &Request::default(), &|_| stored) {
                 Ok(chain) => {
@@ -88,7 +88,7 @@ fn exercise(text: &ConfigText) {
                         .flat_map(|step| step.facts())
                         .chain([chain.base.fact()])
                         .collect();
-                    serde_json::to_string(&(facts, chain.inputs(9))).unwrap();
+                    serde_json::to_string(&(facts, chain.inputs(9))).expect("JSON");
                 }
                 Err(error) => {
                     let told = [vec![error.to_string()], error.hints()].concat();

@@ -259,7 +259,7 @@ fn chains_are_those_of_the_sdks() {
                 let roles: Vec<_> = chain
                     .steps
                     .iter()
-                    .map(|step| step.role().unwrap().value.role())
+                    .map(|step| step.role().expect("a role").value.role())
                     .collect();
                 assert_eq!(
                     (chain.entry().unwrap().as_str(), roles),
@@ -344,7 +344,7 @@ fn as_vector(input: &ChainInput, chain: &Chain) -> Vec<Value> {
         vector.push(json!({ "AccessKey": key }));
     }
     for step in &chain.steps {
-        let mut call = json!({ "role_arn": step.role().unwrap().value.as_str() });
+        let mut call = json!({ "role_arn": step.role().expect("a role").value.as_str() });
         let mut add = |key: &str, value: Option<&str>| {
             if let Some(value) = value {
                 call[key] = json!(value);

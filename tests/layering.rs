@@ -1,0 +1,198 @@
+//! The sentences of docs/architecture.md that a program can hold: who may name what, and that arrows go down.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file with its text up to its unit tests, comments left out.
+fn sources() -> BTreeMap<String, String> {
+    fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
+        for item in fs::read_dir(folder).expect("a folder") {
+            let path = item.expect("an item").path();
+            if path.is_dir() {
+                walk(&path, into);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                into.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&root, &mut files);
+    let sources: BTreeMap<String, String> = files
+        .into_iter()
+        .filter(|path| !path.ends_with("tests.rs"))
+        .map(|path| {
+            let name = path.strip_prefix(&root).expect("below src").display().to_string();
+            let text = fs::read_to_string(&path).expect("text");
+            let code: Vec<&str> = text
+                .lines()
+                .take_while(|line| line.trim() != "#[cfg(test)]")
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .collect();
+            (name, code.join("\n"))
+        })
+        .collect();
+    assert!(sources.len() > 50, "the sources were found");
+    sources
+}
+
+/// The files that say one of `words`.
+fn files_with(words: &[&str]) -> Vec<String> {
+    sources()
+        .into_iter()
+        .filter(|(_, code)| words.iter().any(|word| code.contains(word)))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[test]
+fn only_the_card_names_pc_sc_and_only_administration_names_the_yubikey_crate() {
+    assert_eq!(
+        files_with(&["pcsc::"]),
+        ["token/admin/session.rs", "token/card.rs", "token/card/wait.rs"]
+    );
+    assert_eq!(
+        files_with(&["yubikey::"]),
+        ["token/admin/management.rs", "token/admin/session.rs"]
+    );
+}
+
+#[test]
+fn only_the_client_names_the_aws_sdk() {
+    for file in files_with(&["aws_sdk_sts", "aws_smithy", "aws_credential_types", "tokio::"]) {
+        assert!(["aws/client.rs", "aws/failure.rs"].contains(&file.as_str()), "{file}");
+    }
+}
+
+#[test]
+fn only_the_folder_writes_files() {
+    assert_eq!(
+        files_with(&["File::create", "fs::write", "persist(", "OpenOptions", "File::options"]),
+        ["prompt/tty.rs", "vault/folder.rs"],
+        "prompt/tty.rs opens the terminal and nothing else"
+    );
+}
+
+#[test]
+fn only_the_context_reads_the_environment_and_the_clock() {
+    let allowed = ["context.rs", "cli.rs", "process.rs", "prompt/graphical.rs"];
+    for file in files_with(&["std::env::", "env::var", "Timestamp::now", "SystemTime"]) {
+        assert!(
+            allowed.contains(&file.as_str()) || file == "aws/client.rs",
+            "{file}: cli.rs takes the arguments, process.rs the current folder, aws/client.rs the time of an answer"
+        );
+    }
+}
+
+#[test]
+fn the_token_knows_no_aws_no_files_and_no_people() {
+    for (file, code) in sources() {
+        if file.starts_with("token") {
+            for word in [
+                "crate::aws",
+                "crate::profile",
+                "crate::prompt",
+                "crate::presence",
+                "std::fs",
+                "eprintln",
+            ] {
+                assert!(!code.contains(word), "{file} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn profiles_plans_and_renderings_do_no_input_or_output() {
+    let pure = |file: &str| {
+        let running = [
+            "chain/resolve.rs",
+            "chain/mfa.rs",
+            "chain/source.rs",
+            "profile/files.rs",
+        ];
+        (file.starts_with("profile") || file.starts_with("chain") || file == "render.rs") && !running.contains(&file)
+    };
+    for (file, code) in sources() {
+        if pure(&file) {
+            for word in [
+                "std::fs",
+                "std::net",
+                "std::process",
+                "println",
+                "crate::vault",
+                "crate::aws",
+                "crate::context",
+            ] {
+                assert!(!code.contains(word), "{file} names {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn arrows_go_down() {
+    // Each room, and the rooms below it that it may name. What is not here may name nothing but the ground floor.
+    let ground = ["agefile", "error", "secret", "credential", "context"];
+    let below: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        (
+            "cli",
+            &[
+                "enrollment",
+                "chain",
+                "profile",
+                "vault",
+                "render",
+                "process",
+                "presence",
+                "prompt",
+                "wrap",
+                "aws",
+                "token",
+            ][..],
+        ),
+        ("enrollment", &["vault", "wrap", "token", "presence"]),
+        ("chain", &["profile", "vault", "aws", "presence", "process"]),
+        ("vault", &["wrap", "presence", "profile"]),
+        ("wrap", &["token", "presence", "process"]),
+        ("presence", &["prompt"]),
+        ("process", &["render"]),
+        ("context", &["prompt"]),
+        ("prompt", &[]),
+        ("aws", &[]),
+        ("profile", &[]),
+        ("render", &[]),
+        ("token", &[]),
+        ("credential", &[]),
+        ("secret", &[]),
+        ("error", &[]),
+        ("agefile", &[]),
+    ]);
+    for (file, code) in sources() {
+        let room = file.split(['/', '.']).next().expect("a room");
+        if ["lib", "main"].contains(&room) {
+            continue;
+        }
+        let allowed = below
+            .get(room)
+            .unwrap_or_else(|| panic!("{room} has no place in the house"));
+        for (position, _) in code.match_indices("crate::") {
+            let named = code[position + 7..]
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .expect("a name");
+            let known = below.contains_key(named) || ground.contains(&named);
+            assert!(
+                !known || named == room || ground.contains(&named) || allowed.contains(&named),
+                "{file} names {named}, which is not below {room}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_unwraps() {
+    let allowed: [&str; 0] = [];
+    assert_eq!(files_with(&[".unwrap()"]), allowed);
+}
