@@ -4,6 +4,7 @@ mod add;
 mod clear;
 mod common;
 mod exec;
+mod explain;
 mod export;
 mod key;
 mod list;
@@ -68,6 +69,7 @@ enum Command {
     Clear(clear::ClearArgs),
     Exec(exec::ExecArgs),
     Export(export::ExportArgs),
+    Explain(explain::ExplainArgs),
     Key(key::KeyArgs),
 }
 
@@ -123,6 +125,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
         Command::Clear(args) => clear::run(&args, &ctx),
         Command::Exec(args) => return exec::run(args, &ctx, choice),
+        Command::Explain(args) => explain::run(args, &ctx),
         Command::Export(args) => export::run(args, &ctx, choice),
         Command::Key(args) => key::run(args, &ctx, &choice),
     }

@@ -16,6 +16,7 @@ use crate::vault::payload::EntryId;
 use crate::vault::session::{self, Freshness, SessionId};
 use crate::vault::unlock::{KeyChoice, Unlocked, unlock};
 use crate::vault::{Vault, entry};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// How a person wants a plan to be run.
@@ -67,6 +68,23 @@ pub fn resolve(ctx: &Context, vault: &Vault, chain: &Chain, wishes: Wishes) -> R
         None => run.open_access_key(&wishes.key, &mut touches)?,
     };
     run.finish(opened, Codes::new(ctx, wishes.code))
+}
+
+/// When the sealed session of each step ends, as far as it is sealed and fresh. Opens nothing, so it believes the sidecars.
+pub fn sealed(ctx: &Context, vault: &Vault, chain: &Chain) -> Result<Vec<Option<Timestamp>>> {
+    let Some(profile) = chain.entry() else {
+        return Ok(vec![None; chain.steps.len()]);
+    };
+    let freshness = Freshness {
+        now: ctx.now(),
+        min_ttl: ctx.settings.min_ttl(),
+    };
+    let mut ends = names(vault, chain, profile)?
+        .iter()
+        .map(|id| session::expiry(vault, id, freshness))
+        .collect::<Result<Vec<_>>>()?;
+    ends.resize(chain.steps.len(), None);
+    Ok(ends)
 }
 
 /// What goes into the name of each step's session.

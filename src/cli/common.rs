@@ -85,22 +85,19 @@ pub fn profile(named: Option<ProfileName>, ctx: &Context, config: &Config, vault
         .map_err(|err| Error::new(ErrorKind::Usage, format!("{chosen:?} is no profile: {err}")))
 }
 
-/// The plan for a profile; its notes are told.
-pub fn plan(
-    ctx: &Context,
-    config: &Config,
-    vault: &Vault,
-    profile: &ProfileName,
-    request: &ChainRequest,
-) -> Result<Chain> {
+/// The plan for a profile.
+pub fn plan(config: &Config, vault: &Vault, profile: &ProfileName, request: &ChainRequest) -> Result<Chain> {
     if config.profile(profile.as_str()).is_none() && !vault.has_entry(profile) {
         return Err(vault.no_entry(profile));
     }
-    let chain = Chain::plan(config, profile, request, &|name| vault.has_entry(name)).map_err(from_chain)?;
+    Chain::plan(config, profile, request, &|name| vault.has_entry(name)).map_err(from_chain)
+}
+
+/// Says what the plan capped or passed over.
+pub fn tell_notes(ctx: &Context, chain: &Chain) {
     for note in &chain.notes {
         ctx.dialogue.tell(&format!("note: {}: {}", note.what, note.why));
     }
-    Ok(chain)
 }
 
 /// What a touch will be for.

@@ -15,7 +15,7 @@ use crate::vault::Vault;
 use crate::vault::unlock::KeyChoice;
 use clap::Args;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Run a command, or a subshell, with the credentials of a profile
@@ -79,6 +79,30 @@ pub struct SessionArgs {
     /// Narrow the role's session by this managed policy; may be given several times
     #[arg(long, value_name = "ARN")]
     policy_arn: Vec<String>,
+}
+
+impl SessionArgs {
+    /// Whether sealed sessions are passed over.
+    pub fn refreshes(&self) -> bool {
+        self.refresh
+    }
+
+    /// What of it decides the plan.
+    pub fn request(&self) -> Result<Request> {
+        Ok(Request {
+            sessions: if self.no_session {
+                Sessions::Skipped
+            } else {
+                Sessions::Made
+            },
+            overrides: Overrides {
+                region: self.region.clone(),
+                mfa_serial: None,
+                duration: self.duration,
+            },
+            policy: policy(self.policy_file.as_deref(), &self.policy_arn)?,
+        })
+    }
 }
 
 /// Credentials and what goes with them.
@@ -146,20 +170,8 @@ pub fn session(
     let vault = Vault::at(&ctx.paths);
     let config: Config = common::config(ctx)?;
     let profile = common::profile(named, ctx, &config, &vault)?;
-    let request = Request {
-        sessions: if args.no_session {
-            Sessions::Skipped
-        } else {
-            Sessions::Made
-        },
-        overrides: Overrides {
-            region: args.region,
-            mfa_serial: None,
-            duration: args.duration,
-        },
-        policy: policy(args.policy_file, args.policy_arn)?,
-    };
-    let chain = common::plan(ctx, &config, &vault, &profile, &request)?;
+    let chain = common::plan(&config, &vault, &profile, &args.request()?)?;
+    common::tell_notes(ctx, &chain);
     let wishes = Wishes {
         key: choice,
         code: args.mfa_code.map(|code| SecretText::new(code.into())),
@@ -188,11 +200,11 @@ pub fn session(
     })
 }
 
-fn policy(file: Option<PathBuf>, arns: Vec<String>) -> Result<Policy> {
+fn policy(file: Option<&Path>, arns: &[String]) -> Result<Policy> {
     let document = file
         .map(|path| {
             let text =
-                std::fs::read_to_string(&path).map_err(|err| crate::error::io("reading the policy", &path, &err))?;
+                std::fs::read_to_string(path).map_err(|err| crate::error::io("reading the policy", path, &err))?;
             match serde_json::from_str::<serde_json::Value>(&text) {
                 Ok(_) => Ok(text),
                 Err(err) => Err(Error::new(
@@ -202,5 +214,8 @@ fn policy(file: Option<PathBuf>, arns: Vec<String>) -> Result<Policy> {
             }
         })
         .transpose()?;
-    Ok(Policy { document, arns })
+    Ok(Policy {
+        document,
+        arns: arns.to_vec(),
+    })
 }

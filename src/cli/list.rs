@@ -153,8 +153,8 @@ fn table(rows: &[Row]) -> String {
     columns(&lines)
 }
 
-/// "6 h 12 min".
-fn left(seconds: i64) -> String {
+/// "6 h 12 min left".
+pub fn left(seconds: i64) -> String {
     match (seconds / 3600, seconds % 3600 / 60) {
         (0, minutes) => format!("{minutes} min left"),
         (hours, 0) => format!("{hours} h left"),

@@ -56,19 +56,24 @@ impl Freshness {
     }
 }
 
-/// The sealed session, if there is one that is fresh according to its sidecar. Opens nothing.
-pub fn find(vault: &Vault, id: &SessionId, freshness: Freshness) -> Result<Option<AgeFile>> {
-    let sessions = vault.sessions();
-    let fresh = sessions
+/// When the sealed session ends, if there is one that is fresh according to its sidecar. Opens nothing.
+pub fn expiry(vault: &Vault, id: &SessionId, freshness: Freshness) -> Result<Option<Timestamp>> {
+    let sidecar = vault
+        .sessions()
         .read(&id.sidecar())?
         .as_deref()
-        .and_then(Sidecar::parse)
+        .and_then(Sidecar::parse);
+    Ok(sidecar
         .and_then(|sidecar| sidecar.expires)
-        .is_some_and(|expires| freshness.holds(expires));
-    if !fresh {
+        .filter(|expires| freshness.holds(*expires)))
+}
+
+/// The sealed session, if there is one that is fresh according to its sidecar. Opens nothing.
+pub fn find(vault: &Vault, id: &SessionId, freshness: Freshness) -> Result<Option<AgeFile>> {
+    if expiry(vault, id, freshness)?.is_none() {
         return Ok(None);
     }
-    match sessions.read(&id.file())? {
+    match vault.sessions().read(&id.file())? {
         // A damaged session is fetched anew; it is no loss.
         Some(bytes) => Ok(AgeFile::parse(&format!("{SESSIONS}/{}", id.file()), bytes).ok()),
         None => Ok(None),
