@@ -92,7 +92,7 @@ impl Vault {
             change::finish(&self.folder)?;
         }
         let lock = self.folder.lock_shared()?;
-        for part in [ENTRIES, SESSIONS, PASSPHRASES, keyring::HISTORY] {
+        for part in [ENTRIES, SESSIONS, PASSPHRASES, keyring::HISTORY, change::STAGE] {
             self.folder.below(part).check()?;
         }
         let keyring = Keyring::read(&self.folder)?;

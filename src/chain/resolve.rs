@@ -222,7 +222,15 @@ impl<'a> Run<'a> {
             let session = call(self.ctx, &mut sts, &credentials, &self.chain.steps[step], &mut codes)?;
             if let Some(id) = self.names.get(step) {
                 let profile = self.chain.steps[step].profile().as_str();
-                if let Err(error) = session::store(self.vault, &unlocked, &vault_secret, id, profile, &session) {
+                if let Err(error) = session::store(
+                    self.vault,
+                    &unlocked,
+                    &vault_secret,
+                    id,
+                    profile,
+                    &session,
+                    self.ctx.now(),
+                ) {
                     self.ctx.dialogue.tell(&format!(
                         "warning: the session could not be kept for the next command: {error}"
                     ));

@@ -38,12 +38,13 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         ));
         return Ok(());
     }
-    if args.without_token {
+    let opened = if args.without_token {
         // A damaged entry has to be removable too, so its header is not looked at.
         if !vault.has_entry(profile) {
             vault.entry_file(profile)?;
         }
         confirm_by_name(ctx, profile)?;
+        None
     } else {
         let file = vault.entry_file(profile)?;
         let keyring = keyring.ok_or_else(crate::enrollment::no_keys)?;
@@ -69,8 +70,9 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
             &format!("remove {profile}"),
             &mut touches,
         )?;
-    }
-    entry::remove(&vault, profile)?;
+        Some(file)
+    };
+    entry::remove(&vault, profile, opened.as_ref())?;
     ctx.dialogue.note(&format!(
         "removed {profile}; its access key stays valid at AWS until it is deleted there"
     ));

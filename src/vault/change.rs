@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Where a change is prepared.
-const STAGE: &str = "next";
+pub(super) const STAGE: &str = "next";
 /// Its presence means: the change has happened, only the moves may be missing.
 const COMMIT: &str = "COMMIT";
 /// What the prepared entries were made from.
@@ -335,7 +335,9 @@ pub fn abandon(vault: &Vault) -> Result<bool> {
 
 /// Whether a change has happened whose moves may be missing.
 pub fn is_committed(vault: &Folder) -> bool {
-    vault.path().join(STAGE).join(COMMIT).exists()
+    let stage = vault.below(STAGE);
+    // A link in its place would lead the moves, and the clearing up after them, out of the vault.
+    stage.exists() && stage.path().join(COMMIT).exists()
 }
 
 /// Finishes the moves of a committed change. Call it under the vault's lock; it may be cut short and called again at any point.

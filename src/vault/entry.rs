@@ -215,15 +215,28 @@ pub fn store_access_key(
     )
 }
 
-/// Removes the access key of `profile`, its sidecar and its sessions. Says whether the entry was there.
-pub fn remove(vault: &Vault, profile: &ProfileName) -> Result<bool> {
+/// Removes the access key of `profile`, its sidecar and its sessions. `opened` is the file that the touch was for.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] when another access key has taken its place since.
+pub fn remove(vault: &Vault, profile: &ProfileName, opened: Option<&AgeFile>) -> Result<()> {
     let _lock = vault.lock()?;
     let entries = vault.entries();
-    let was_there = entries.remove(&entry_file(profile.as_str()))?;
+    let file = entry_file(profile.as_str());
+    if let Some(opened) = opened
+        && entries.read(&file)?.is_some_and(|bytes| !opened.is(&bytes))
+    {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("the access key of {profile} was replaced while this command ran; it was left as it is"),
+        )
+        .hint("run it again"));
+    }
+    entries.remove(&file)?;
     entries.remove(&sidecar_file(profile.as_str()))?;
     entries.sync()?;
     super::session::drop_for(vault, Some(profile.as_str()))?;
-    Ok(was_there)
+    Ok(())
 }
 
 /// Refuses to seal to a list that is no longer the current one.

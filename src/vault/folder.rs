@@ -26,6 +26,8 @@ const TEMPORARY: &str = ".tmp-";
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// Whether it lies inside another one of ours: then a link in its place would lead out.
+    inner: bool,
 }
 
 /// The folder's lock, held until dropped.
@@ -36,7 +38,10 @@ pub struct Lock {
 impl Folder {
     /// The folder at `path`; nothing is made or checked yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Folder { path: path.into() }
+        Folder {
+            path: path.into(),
+            inner: false,
+        }
     }
 
     /// Where it is.
@@ -46,12 +51,19 @@ impl Folder {
 
     /// A folder in it.
     pub fn below(&self, name: &str) -> Folder {
-        Folder::at(self.path.join(name))
+        Folder {
+            path: self.path.join(name),
+            inner: true,
+        }
     }
 
-    /// Whether it is there.
+    /// Whether it is there; a link in the place of an inner folder is not.
     pub fn exists(&self) -> bool {
-        self.path.is_dir()
+        if self.inner {
+            std::fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_dir())
+        } else {
+            self.path.is_dir()
+        }
     }
 
     /// Makes it, and its parents, with mode 0700; refuses one that others can enter.
@@ -67,8 +79,16 @@ impl Folder {
     }
 
     /// Refuses a folder that is somebody else's or that others can enter. A missing one passes.
+    ///
+    /// The vault's own folder may be a link (into a synced folder); one inside it may not, see [`Folder::below`].
     pub fn check(&self) -> Result<()> {
-        match std::fs::metadata(&self.path) {
+        let metadata = if self.inner {
+            std::fs::symlink_metadata(&self.path)
+        } else {
+            std::fs::metadata(&self.path)
+        };
+        match metadata {
+            Ok(metadata) if !metadata.is_dir() => Err(not_a_folder(&self.path)),
             Ok(metadata) => check_private(&self.path, &metadata),
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(err) => Err(io("reading", &self.path, &err)),
@@ -77,15 +97,15 @@ impl Folder {
 
     /// Waits for the lock that writers hold alone. The folder has to exist.
     pub fn lock(&self) -> Result<Lock> {
-        self.acquire(LOCK, File::try_lock)
+        self.acquire(self.lock_file(LOCK)?, LOCK, File::try_lock)
     }
 
-    /// Waits for the lock that readers share. A folder that is missing or can't be written to needs none: nobody changes it.
+    /// Waits for the lock that readers share. Where no lock file can be made (the folder is missing or read-only, the disk is
+    /// full) nobody can change anything either, so none is needed.
     pub fn lock_shared(&self) -> Result<Lock> {
-        match self.acquire(LOCK, File::try_lock_shared) {
-            Ok(lock) => Ok(lock),
-            Err(_) if self.cannot_be_written() => Ok(Lock { _file: None }),
-            Err(error) => Err(error),
+        match self.lock_file(LOCK) {
+            Ok(file) => self.acquire(file, LOCK, File::try_lock_shared),
+            Err(_) => Ok(Lock { _file: None }),
         }
     }
 
@@ -215,8 +235,7 @@ impl Folder {
         }
     }
 
-    fn acquire(&self, name: &str, attempt: fn(&File) -> Result<(), TryLockError>) -> Result<Lock> {
-        let file = self.lock_file(name)?;
+    fn acquire(&self, file: File, name: &str, attempt: fn(&File) -> Result<(), TryLockError>) -> Result<Lock> {
         let start = Instant::now();
         // A poll and not a blocking lock: a blocking one has no end, and nothing here may hang.
         let mut pause = Duration::from_millis(1);
@@ -244,20 +263,11 @@ impl Folder {
     }
 
     fn lock_file(&self, name: &str) -> Result<File> {
-        use std::os::unix::fs::OpenOptionsExt;
         let path = self.path.join(name);
-        File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|err| io("locking", &path, &err))
-    }
-
-    fn cannot_be_written(&self) -> bool {
-        !self.exists() || rustix::fs::access(&self.path, rustix::fs::Access::WRITE_OK).is_err()
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
+            .map(File::from)
+            .map_err(|err| io("locking", &path, &err.into()))
     }
 }
 
@@ -284,6 +294,11 @@ fn check_private(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+fn not_a_folder(path: &Path) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{} is no folder", path.display()))
+        .hint("tapvault follows no links inside the vault; put the folder itself there")
 }
 
 fn not_a_file(path: &Path) -> Error {
@@ -329,6 +344,15 @@ mod tests {
         std::fs::write(dir.path().join("outside"), "x").expect("written");
         std::os::unix::fs::symlink(dir.path().join("outside"), folder.path().join("a.age")).expect("linked");
         assert_eq!(folder.read("a.age").expect_err("refused").kind(), ErrorKind::Damaged);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_an_inner_folder_is_not_followed() {
+        let (dir, folder) = private();
+        std::os::unix::fs::symlink(dir.path(), folder.path().join("next")).expect("linked");
+        let inner = folder.below("next");
+        assert!(!inner.exists());
+        assert_eq!(inner.check().expect_err("refused").kind(), ErrorKind::Damaged);
     }
 
     #[test]

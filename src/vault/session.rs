@@ -114,6 +114,7 @@ pub fn store(
     id: &SessionId,
     profile: &str,
     session: &Session,
+    now: Timestamp,
 ) -> Result<()> {
     let payload = Payload {
         profile: profile.to_owned(),
@@ -128,6 +129,7 @@ pub fn store(
     let sealed = seal(&payload.to_json()?, &unlocked.trusted.recipients()?)?;
     let _lock = vault.lock()?;
     refuse_changed_list(vault.folder(), &unlocked.trusted)?;
+    drop_ended(vault, now)?;
     let sessions = vault.sessions();
     sessions.replace(&id.file(), &sealed)?;
     match Sidecar::of(&payload) {
@@ -152,13 +154,13 @@ pub fn clear(vault: &Vault, profile: Option<&str>) -> Result<usize> {
     drop_for(vault, profile)
 }
 
-/// Drops what has ended: nobody will open it again.
-pub fn drop_expired(vault: &Vault, now: Timestamp) -> Result<usize> {
-    let ended = |sidecar: &Sidecar| {
-        sidecar.kind == SidecarKind::Session && sidecar.expires.is_some_and(|expires| expires < now)
-    };
-    let _lock = vault.lock()?;
-    drop_where(vault, |sidecar| sidecar.is_some_and(ended))
+/// Drops what has ended: nobody will open it again. Call it under the vault's lock.
+fn drop_ended(vault: &Vault, now: Timestamp) -> Result<usize> {
+    drop_where(vault, |sidecar| {
+        sidecar.is_some_and(|sidecar| {
+            sidecar.kind == SidecarKind::Session && sidecar.expires.is_some_and(|expires| expires < now)
+        })
+    })
 }
 
 fn drop_where(vault: &Vault, condemned: impl Fn(Option<&Sidecar>) -> bool) -> Result<usize> {

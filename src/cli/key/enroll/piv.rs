@@ -3,11 +3,11 @@ use crate::cli::key::{planned, report};
 use crate::context::Context;
 use crate::enrollment::piv::{ChosenToken, PivWishes};
 use crate::enrollment::{Enrollment, Touchless};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::token::{PinPolicy, Serial, Slot};
 use crate::vault::Vault;
 use crate::vault::unlock::KeyChoice;
-use crate::wrap::KeyName;
+use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::{Args, ValueEnum};
 
 /// A key on a YubiKey, made there, that needs a touch for every use
@@ -54,6 +54,19 @@ fn retired(text: &str) -> Result<Slot, String> {
         .ok_or_else(|| "the retired slots are 1 to 20 (or 82 to 95)".into())
 }
 
+/// The key stays on the token even when it could not be enrolled; the next try should take it, not make another.
+fn unfinished(error: Error, record: &EnrolledKey) -> Error {
+    match &record.kind {
+        KeyKind::Piv(details) => error.hint(format!(
+            "the new key stays in slot {}; this goes on with it: tapvault key enroll piv --serial {} --existing {}",
+            details.slot,
+            details.serial,
+            details.slot_hex()
+        )),
+        KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => error,
+    }
+}
+
 pub fn run(
     args: &PivArgs,
     wanted: Option<&KeyName>,
@@ -81,7 +94,9 @@ pub fn run(
     let mut touches = planned(ctx, token.touches() + enrollment.touches()?);
     let new = token.make(name, &mut touches)?;
     let record = new.record.clone();
-    let outcome = enrollment.finish(new, &mut touches)?;
+    let outcome = enrollment
+        .finish(new, &mut touches)
+        .map_err(|error| unfinished(error, &record))?;
     report(ctx, &outcome, &headline(&record));
     Ok(())
 }
