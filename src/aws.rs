@@ -81,6 +81,12 @@ impl<'a> Sts<'a> {
         self.client(endpoint)?.get_caller_identity(credentials, endpoint)
     }
 
+    /// How many seconds this machine's clock is ahead of AWS's (behind, when negative). Asks without credentials and is refused
+    /// in AWS's own words, which is answer enough.
+    pub fn clock_ahead(&mut self, endpoint: &Endpoint) -> Result<i64> {
+        self.client(endpoint)?.clock_ahead(endpoint)
+    }
+
     /// GetSessionToken: a session of the user. `duration` in seconds, 900 to 129,600.
     pub fn get_session_token(
         &mut self,

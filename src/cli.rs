@@ -3,6 +3,7 @@
 mod add;
 mod clear;
 mod common;
+mod doctor;
 mod exec;
 mod explain;
 mod export;
@@ -71,6 +72,7 @@ enum Command {
     Export(export::ExportArgs),
     Explain(explain::ExplainArgs),
     Key(key::KeyArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 /// Runs the program.
@@ -125,6 +127,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
         Command::Clear(args) => clear::run(&args, &ctx),
         Command::Exec(args) => return exec::run(args, &ctx, choice),
+        Command::Doctor(args) => return doctor::run(&args, &ctx),
         Command::Explain(args) => explain::run(args, &ctx),
         Command::Export(args) => export::run(args, &ctx, choice),
         Command::Key(args) => key::run(args, &ctx, &choice),

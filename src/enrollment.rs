@@ -222,6 +222,31 @@ pub fn new_passphrase_key<'a>(ctx: &'a Context, name: KeyName) -> Result<NewKey<
     Ok(software(ctx, key, kind, Some(file)))
 }
 
+/// Makes a key in the operating system's secret store.
+#[cfg(feature = "keychain")]
+pub fn new_keychain_key<'a>(ctx: &'a Context, name: KeyName) -> Result<NewKey<'a>> {
+    let key = crate::wrap::keychain::create(name, ctx)?;
+    let kind = KeyKind::Keychain {
+        verifier: key.software_verifier(),
+    };
+    Ok(software(ctx, key, kind, None))
+}
+
+/// Takes a keychain key that is not in the list (any more) out of the store; that it stays there would be no harm.
+#[cfg(feature = "keychain")]
+pub fn forget_keychain_key(ctx: &Context, record: &EnrolledKey) {
+    if let KeyKind::Keychain { .. } = record.kind
+        && let Err(error) = crate::wrap::keychain::forget(&record.recipient, ctx)
+    {
+        ctx.dialogue
+            .note(&format!("the keychain still holds \"{}\": {error}", record.name));
+    }
+}
+
+/// Without keychain support there is nothing to take out.
+#[cfg(not(feature = "keychain"))]
+pub fn forget_keychain_key(_: &Context, _: &EnrolledKey) {}
+
 /// Makes a recovery key and shows it.
 pub fn new_recovery_key<'a>(ctx: &'a Context, name: KeyName) -> Result<NewKey<'a>> {
     let key = recovery::create(name, ctx)?;

@@ -87,14 +87,14 @@ impl Vault {
     /// [`ErrorKind::Damaged`] for wrong modes and unreadable lists.
     pub fn read(&self) -> Result<(Snapshot, Lock)> {
         self.folder.check()?;
+        for part in [ENTRIES, SESSIONS, PASSPHRASES, keyring::HISTORY, change::STAGE] {
+            self.folder.below(part).check()?;
+        }
         if change::is_committed(&self.folder) {
             let _lock = self.folder.lock()?;
             change::finish(&self.folder)?;
         }
         let lock = self.folder.lock_shared()?;
-        for part in [ENTRIES, SESSIONS, PASSPHRASES, keyring::HISTORY, change::STAGE] {
-            self.folder.below(part).check()?;
-        }
         let keyring = Keyring::read(&self.folder)?;
         Ok((Snapshot { keyring }, lock))
     }
@@ -138,6 +138,13 @@ impl Vault {
             Some(bytes) => AgeFile::parse(&format!("{ENTRIES}/{file}"), bytes),
             None => Err(self.no_entry(profile)),
         }
+    }
+
+    /// Reads the header of an entry, to see whether it is an age file at all.
+    pub fn read_header(&self, profile: &str) -> Result<()> {
+        let file = entry_file(profile);
+        let bytes = self.entries().read(&file)?.unwrap_or_default();
+        AgeFile::parse(&format!("{ENTRIES}/{file}"), bytes).map(|_| ())
     }
 
     /// The sidecar of `profile`'s entry, if it is there and says the same profile.

@@ -2,6 +2,8 @@
 //!
 //! Which keys are enrolled, and which list of them is genuine, is `vault::keyring`'s affair. How a device is spoken to is `token`'s.
 
+#[cfg(feature = "keychain")]
+pub mod keychain;
 pub mod passphrase;
 pub mod piv;
 pub mod recovery;
@@ -50,6 +52,11 @@ pub enum KeyKind {
         /// What its vouchers are checked with.
         verifier: SoftwareVerifier,
     },
+    /// An X25519 identity in the operating system's secret store.
+    Keychain {
+        /// What its vouchers are checked with.
+        verifier: SoftwareVerifier,
+    },
     /// An X25519 identity on paper.
     Recovery {
         /// What its vouchers are checked with.
@@ -65,7 +72,7 @@ impl EnrolledKey {
     pub fn to_recipient(&self) -> Result<Box<dyn Recipient>> {
         match &self.kind {
             KeyKind::Piv(_) => Ok(Box::new(self.piv_recipient()?)),
-            KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => {
+            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => {
                 let recipient: age::x25519::Recipient =
                     self.recipient.parse().map_err(|_| self.malformed("recipient"))?;
                 Ok(Box::new(recipient))
@@ -82,7 +89,9 @@ impl EnrolledKey {
     pub fn verifier(&self) -> Result<Verifier> {
         match &self.kind {
             KeyKind::Piv(_) => Ok(Verifier::P256(self.piv_recipient()?.point().compressed())),
-            KeyKind::Passphrase { verifier } | KeyKind::Recovery { verifier } => Ok(Verifier::Ed25519(verifier.0)),
+            KeyKind::Keychain { verifier } | KeyKind::Passphrase { verifier } | KeyKind::Recovery { verifier } => {
+                Ok(Verifier::Ed25519(verifier.0))
+            }
         }
     }
 
@@ -90,7 +99,7 @@ impl EnrolledKey {
     pub fn needs_touch(&self) -> bool {
         match &self.kind {
             KeyKind::Piv(_) => true,
-            KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => false,
+            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => false,
         }
     }
 
@@ -99,7 +108,7 @@ impl EnrolledKey {
     pub fn is_touchless(&self) -> bool {
         match &self.kind {
             KeyKind::Piv(_) | KeyKind::Recovery { .. } => false,
-            KeyKind::Passphrase { .. } => true,
+            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } => true,
         }
     }
 
@@ -107,6 +116,7 @@ impl EnrolledKey {
     pub fn kind_word(&self) -> String {
         match &self.kind {
             KeyKind::Piv(details) => format!("PIV {}", details.slot_hex()),
+            KeyKind::Keychain { .. } => "keychain".into(),
             KeyKind::Passphrase { .. } => "passphrase".into(),
             KeyKind::Recovery { .. } => "recovery".into(),
         }
@@ -116,6 +126,7 @@ impl EnrolledKey {
     pub fn presence_word(&self) -> String {
         match &self.kind {
             KeyKind::Piv(details) => details.presence_word(),
+            KeyKind::Keychain { .. } => "none".into(),
             KeyKind::Passphrase { .. } => "none, passphrase".into(),
             KeyKind::Recovery { .. } => "none, on paper".into(),
         }

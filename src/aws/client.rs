@@ -77,6 +77,24 @@ impl Client {
         }
     }
 
+    /// See [`super::Sts::clock_ahead`].
+    pub fn clock_ahead(&self, endpoint: &Endpoint) -> Result<i64> {
+        let credentials = SdkCredentials::new("AKIAIOSFODNN7EXAMPLE", "of-nobody", None, None, "tapvault");
+        let client = aws_sdk_sts::Client::from_conf(self.config(endpoint)?.credentials_provider(credentials).build());
+        let outcome = self.runtime.block_on(client.get_caller_identity().send());
+        let place = endpoint.url.as_deref().unwrap_or(&endpoint.region);
+        match outcome {
+            Ok(_) => Err(incomplete("GetCallerIdentity")),
+            Err(err) => {
+                let failure = Failure::of("GetCallerIdentity", place, &err, Timestamp::now());
+                match failure.clock_ahead() {
+                    Some(ahead) => Ok(ahead.as_secs()),
+                    None => Err(failure.into_error(1)),
+                }
+            }
+        }
+    }
+
     /// See [`super::Sts::get_session_token`].
     pub fn get_session_token(
         &self,

@@ -84,6 +84,11 @@ impl Failure {
         }
     }
 
+    /// How far this machine's clock is ahead of AWS's, if the answer had a Date.
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.clock_ahead
+    }
+
     /// In a word or two, for lines while retrying.
     pub fn word(&self) -> String {
         match &self.what {

@@ -212,11 +212,13 @@ impl<'a> Run<'a> {
     /// Makes the calls that remain, and seals what they bring.
     fn finish(&self, opened: Opened<'_>, mut codes: Codes<'_>) -> Result<Credentials> {
         let Opened {
-            unlocked,
+            unlocked: Unlocked { key, trusted },
             vault_secret,
             mut credentials,
             remaining,
         } = opened;
+        // Nothing more is opened. The PIN is dropped on the token now, not after a prompt for a code and slow calls.
+        drop(key);
         let mut sts = Sts::new(self.ctx);
         for step in remaining {
             let session = call(self.ctx, &mut sts, &credentials, &self.chain.steps[step], &mut codes)?;
@@ -224,7 +226,7 @@ impl<'a> Run<'a> {
                 let profile = self.chain.steps[step].profile().as_str();
                 if let Err(error) = session::store(
                     self.vault,
-                    &unlocked,
+                    &trusted,
                     &vault_secret,
                     id,
                     profile,

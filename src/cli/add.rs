@@ -10,7 +10,7 @@ use crate::secret::{SecretText, short_id};
 use crate::vault::Vault;
 use crate::vault::entry::{self, NewEntry, Replace};
 use crate::vault::sidecar::owner_of;
-use crate::vault::unlock::{KeyChoice, unlock};
+use crate::vault::unlock::{KeyChoice, Unlocked, unlock};
 use clap::Args;
 
 mod input;
@@ -76,6 +76,9 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let mut unlocked = unlock(ctx, &vault, &keyring, choice, None, "the vault")?;
     let mut touches = Touches::planned(&ctx.dialogue, unlocked.key.touches_for(1, 0));
     let secret = entry::open_vault_secret(&vault, &mut unlocked, &format!("seal {profile}"), &mut touches)?;
+    // The PIN is dropped on the token as soon as nothing more is opened.
+    let Unlocked { key: opener, trusted } = unlocked;
+    drop(opener);
     let new = NewEntry {
         profile,
         key,
@@ -83,10 +86,10 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         added: ctx.now(),
         replace,
     };
-    entry::store_access_key(&vault, &unlocked.trusted, secret, new)?;
+    entry::store_access_key(&vault, &trusted, secret, new)?;
     ctx.dialogue
-        .note(&format!("sealed {profile} to {}", unlocked.trusted.list().names()));
-    common::tell_ways_in(ctx, unlocked.trusted.list());
+        .note(&format!("sealed {profile} to {}", trusted.list().names()));
+    common::tell_ways_in(ctx, trusted.list());
     Ok(())
 }
 
@@ -150,15 +153,5 @@ fn endpoint(ctx: &Context, profile: &ProfileName) -> Result<Endpoint> {
     let resolved = config
         .resolve(profile, Asked::ByPerson, &Overrides::default())
         .map_err(common::from_config)?;
-    let is_set = |switch: &Option<crate::profile::Sourced<bool>>| switch.as_ref().is_some_and(|switch| switch.value);
-    Ok(Endpoint {
-        region: resolved.region.as_ref().map_or_else(
-            || Partition::Aws.home().as_str().to_owned(),
-            |region| region.value.as_str().to_owned(),
-        ),
-        url: resolved.endpoints.sts.as_ref().map(|url| url.value.clone()),
-        fips: is_set(&resolved.endpoints.fips),
-        dual_stack: is_set(&resolved.endpoints.dualstack),
-        ca_bundle: resolved.endpoints.ca_bundle.as_ref().map(|bundle| bundle.value.clone()),
-    })
+    Ok(common::endpoint(&resolved))
 }

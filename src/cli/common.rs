@@ -1,10 +1,11 @@
 //! What several commands do alike: the AWS config, the profile that was meant, and the words about presence.
 
+use crate::aws::Endpoint;
 use crate::chain::{Chain, ChainError, Request as ChainRequest};
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::{Action, Request, processes};
-use crate::profile::{Config, ConfigError, EnvView, FileKind, ProfileName, files};
+use crate::profile::{Config, ConfigError, EnvView, FileKind, Partition, Profile, ProfileName, Sourced, files};
 use crate::vault::Vault;
 use crate::vault::keyring::KeyList;
 
@@ -97,6 +98,23 @@ pub fn plan(config: &Config, vault: &Vault, profile: &ProfileName, request: &Cha
 pub fn tell_notes(ctx: &Context, chain: &Chain) {
     for note in &chain.notes {
         ctx.dialogue.tell(&format!("note: {}: {}", note.what, note.why));
+    }
+}
+
+/// Where calls of STS for `profile` go when no chain says otherwise.
+pub fn endpoint(profile: &Profile) -> Endpoint {
+    let is_set = |switch: &Option<Sourced<bool>>| switch.as_ref().is_some_and(|switch| switch.value);
+    Endpoint {
+        region: profile
+            .region
+            .as_ref()
+            .map_or_else(|| Partition::Aws.home(), |region| region.value.clone())
+            .as_str()
+            .to_owned(),
+        url: profile.endpoints.sts.as_ref().map(|url| url.value.clone()),
+        fips: is_set(&profile.endpoints.fips),
+        dual_stack: is_set(&profile.endpoints.dualstack),
+        ca_bundle: profile.endpoints.ca_bundle.as_ref().map(|bundle| bundle.value.clone()),
     }
 }
 

@@ -172,6 +172,11 @@ pub fn session(
     let profile = common::profile(named, ctx, &config, &vault)?;
     let chain = common::plan(&config, &vault, &profile, &args.request()?)?;
     common::tell_notes(ctx, &chain);
+    if chain.entry().is_some()
+        && let Some(keyring) = vault.read()?.0.keyring
+    {
+        common::tell_presence(ctx, keyring.unverified());
+    }
     let wishes = Wishes {
         key: choice,
         code: args.mfa_code.map(|code| SecretText::new(code.into())),

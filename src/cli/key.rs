@@ -91,6 +91,10 @@ fn remove(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     }
     let mut touches = planned(ctx, removal.touches()?);
     let outcome = removal.finish(&mut touches)?;
+    outcome
+        .dropped
+        .iter()
+        .for_each(|key| enrollment::forget_keychain_key(ctx, key));
     ctx.dialogue.note(&format!("removed \"{name}\""));
     if !readable.is_empty() {
         ctx.dialogue

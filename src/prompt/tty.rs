@@ -9,6 +9,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use zeroize::{Zeroize, Zeroizing};
 
 /// More than any PIN, passphrase or key; the buffer never grows, so no copy of a secret is left behind.
@@ -89,7 +91,7 @@ fn read_quietly(terminal: &File, signals: &Signals) -> Result<Answer> {
     loop {
         let mut ready = [
             PollFd::new(terminal, PollFlags::IN),
-            PollFd::new(&signals.pipe, PollFlags::IN),
+            PollFd::new(signals.pipe, PollFlags::IN),
         ];
         match poll(&mut ready, None) {
             Ok(_) => {}
@@ -158,43 +160,62 @@ impl Drop for Quiet<'_> {
 
 /// The signals that would end the program with the echo still off; caught until dropped.
 struct Signals {
+    pipe: &'static UnixStream,
+    caught: &'static Caught,
+}
+
+/// Registered once: the library does not put a signal's default action back when the last of ours goes, so a flag says
+/// whether it is the default's turn.
+struct Caught {
     pipe: UnixStream,
-    ids: Vec<(i32, signal_hook::SigId)>,
-    flags: Vec<(i32, std::sync::Arc<std::sync::atomic::AtomicBool>)>,
+    /// Whether signals do what they do by default.
+    idle: Arc<AtomicBool>,
+    arrived: Vec<(i32, Arc<AtomicBool>)>,
+}
+
+static CAUGHT: OnceLock<Caught> = OnceLock::new();
+
+impl Caught {
+    fn register() -> std::io::Result<Self> {
+        let (pipe, writer) = UnixStream::pair()?;
+        let idle = Arc::new(AtomicBool::new(true));
+        let mut arrived = Vec::new();
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            let flag = Arc::default();
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&idle))?;
+            signal_hook::flag::register(signal, Arc::clone(&flag))?;
+            signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+            arrived.push((signal, flag));
+        }
+        Ok(Caught { pipe, idle, arrived })
+    }
 }
 
 impl Signals {
     fn caught() -> std::io::Result<Self> {
-        let (pipe, writer) = UnixStream::pair()?;
-        let mut signals = Signals {
-            pipe,
-            ids: Vec::new(),
-            flags: Vec::new(),
+        let caught = match CAUGHT.get() {
+            Some(caught) => caught,
+            None => {
+                let new = Caught::register()?;
+                CAUGHT.get_or_init(|| new)
+            }
         };
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            let flag = std::sync::Arc::default();
-            let id = signal_hook::flag::register(signal, std::sync::Arc::clone(&flag))?;
-            signals.ids.push((signal, id));
-            let id = signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
-            signals.ids.push((signal, id));
-            signals.flags.push((signal, flag));
-        }
-        Ok(signals)
+        caught.idle.store(false, Ordering::SeqCst);
+        Ok(Signals {
+            pipe: &caught.pipe,
+            caught,
+        })
     }
 
     fn which(&self) -> i32 {
-        self.flags
-            .iter()
-            .find(|(_, flag)| flag.load(std::sync::atomic::Ordering::SeqCst))
-            .map_or(SIGTERM, |(signal, _)| *signal)
+        let arrived = self.caught.arrived.iter().find(|(_, flag)| flag.load(Ordering::SeqCst));
+        arrived.map_or(SIGTERM, |(signal, _)| *signal)
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        for (_, id) in self.ids.drain(..) {
-            signal_hook::low_level::unregister(id);
-        }
+        self.caught.idle.store(true, Ordering::SeqCst);
     }
 }
 

@@ -5,12 +5,16 @@
 
 use super::entry::{open, vault_secret_payload};
 use super::folder::{Folder, Lock};
-use super::keyring::{HISTORY, KeyList, Keyring, LIST_FILE, TrustedList, Version};
+use super::keyring::{KeyList, Keyring, LIST_FILE, TrustedList, Version};
 use super::name::{file_stem, from_stem, hex};
 use super::payload::Payload;
 use super::sidecar::Sidecar;
 use super::unlock::Unlocked;
-use super::{ENTRIES, PASSPHRASES, SESSIONS, VAULT_SECRET_FILE, Vault};
+use super::{ENTRIES, PASSPHRASES, VAULT_SECRET_FILE, Vault};
+mod commit;
+
+pub use commit::{finish, is_committed};
+
 use crate::agefile::{AgeFile, seal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
@@ -22,8 +26,6 @@ use std::collections::BTreeMap;
 
 /// Where a change is prepared.
 pub(super) const STAGE: &str = "next";
-/// Its presence means: the change has happened, only the moves may be missing.
-const COMMIT: &str = "COMMIT";
 /// What the prepared entries were made from.
 const SOURCES: &str = "sources.json";
 /// Held while a change is prepared, so that there is one at a time.
@@ -269,7 +271,7 @@ impl<'v> Change<'v> {
                 Error::new(ErrorKind::Conflict, "every entry was removed while this command ran").hint(abandon_hint()),
             );
         }
-        self.stage.replace(COMMIT, b"")?;
+        commit::declare(self.vault.folder(), self.sources.from.clone())?;
         finish(self.vault.folder())?;
         Ok(Ok(self.next))
     }
@@ -323,80 +325,19 @@ pub fn interrupted(vault: &Vault) -> Result<Option<Interrupted>> {
     )))
 }
 
-/// Throws an interrupted change away; the vault is as it was before it.
+/// Throws an interrupted change away; the vault is as it was before it. Says whether there was one.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] when the change has happened in part and can't be completed.
 pub fn abandon(vault: &Vault) -> Result<bool> {
-    let _lock = claim(vault)?;
+    let _change = claim(vault)?;
+    let _lock = vault.folder().lock()?;
+    if is_committed(vault.folder()) {
+        return commit::abandon(vault.folder());
+    }
     let there = interrupted(vault)?.is_some();
-    if !is_committed(vault.folder()) {
-        vault.folder().below(STAGE).remove_all()?;
-    }
+    vault.folder().below(STAGE).remove_all()?;
     Ok(there)
-}
-
-/// Whether a change has happened whose moves may be missing.
-pub fn is_committed(vault: &Folder) -> bool {
-    let stage = vault.below(STAGE);
-    // A link in its place would lead the moves, and the clearing up after them, out of the vault.
-    stage.exists() && stage.path().join(COMMIT).exists()
-}
-
-/// Finishes the moves of a committed change. Call it under the vault's lock; it may be cut short and called again at any point.
-pub fn finish(vault: &Folder) -> Result<()> {
-    if !is_committed(vault) {
-        return Ok(());
-    }
-    let stage = vault.below(STAGE);
-    for part in [ENTRIES, PASSPHRASES] {
-        let (from, to) = (stage.below(part), vault.below(part));
-        to.ensure()?;
-        for file in from.names(".age")? {
-            from.hand_over(&file, &to)?;
-        }
-        to.sync()?;
-    }
-    let sessions = vault.below(SESSIONS);
-    for file in sessions.names("")? {
-        sessions.remove(&file)?;
-    }
-    if let Some(document) = stage.read(LIST_FILE)? {
-        // The list that is replaced goes into the history; a repetition writes the same bytes.
-        if let Some(before) = vault.read(LIST_FILE)?
-            && before != document
-        {
-            let history = vault.below(HISTORY);
-            history.ensure()?;
-            history.replace(&Version::parse(LIST_FILE, &before)?.history_file(), &before)?;
-        }
-        drop_orphaned_passphrases(vault, Version::parse(LIST_FILE, &document)?.list())?;
-        if stage.read(VAULT_SECRET_FILE)?.is_some() {
-            stage.hand_over(VAULT_SECRET_FILE, vault)?;
-        }
-        stage.hand_over(LIST_FILE, vault)?;
-        vault.sync()?;
-    }
-    // COMMIT goes last but for the empty folder, so that a cut-short finish is taken up again.
-    for part in [ENTRIES, PASSPHRASES] {
-        stage.below(part).remove_all()?;
-    }
-    stage.remove(SOURCES)?;
-    stage.remove(COMMIT)?;
-    stage.remove_all()?;
-    vault.sync()
-}
-
-/// The file of a passphrase key that is no longer enrolled would only be something to guess passphrases against.
-fn drop_orphaned_passphrases(vault: &Folder, list: &KeyList) -> Result<()> {
-    let folder = vault.below(PASSPHRASES);
-    for file in folder.names(".age")? {
-        let enrolled = list
-            .keys
-            .iter()
-            .any(|key| format!("{}.age", file_stem(key.name.as_str())) == file);
-        if !enrolled {
-            folder.remove(&file)?;
-        }
-    }
-    Ok(())
 }
 
 fn claim(vault: &Vault) -> Result<Lock> {

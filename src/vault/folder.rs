@@ -201,6 +201,11 @@ impl Folder {
             .map_err(|err| io("writing", &self.path, &err))
     }
 
+    /// Whether files can be made in it.
+    pub fn can_be_written(&self) -> bool {
+        rustix::fs::access(&self.path, rustix::fs::Access::WRITE_OK).is_ok()
+    }
+
     /// The names of the files whose names end in `ending`, sorted; none when the folder is missing.
     pub fn names(&self, ending: &str) -> Result<Vec<String>> {
         let listing = match std::fs::read_dir(&self.path) {

@@ -213,7 +213,7 @@ impl Version {
     }
 
     /// Whether this version follows `before`: next in number, names its digest, and one of its keys vouches.
-    fn follows(&self, before: &KeyList, digest: [u8; 32]) -> bool {
+    pub(super) fn follows(&self, before: &KeyList, digest: [u8; 32]) -> bool {
         self.list.vault == before.vault
             && self.list.generation == before.generation + 1
             && self.list.previous.as_deref() == Some(&hex(&digest))
@@ -322,7 +322,7 @@ impl Keyring {
             )));
         }
         if !self.current.is_vouched_by(verifier) {
-            self.walk(&|version| listed(version) && version.is_vouched_by(verifier))
+            self.walk(&mut |version| listed(version) && version.is_vouched_by(verifier))
                 .map_err(|error| error.within(format!("verifying the key list with {}", key.name())))?;
         }
         Ok(TrustedList {
@@ -331,8 +331,25 @@ impl Keyring {
         })
     }
 
+    /// Whether the current list continues the one of `generation` with this digest: link by link, each vouched for.
+    ///
+    /// A key that was removed can still vouch for a second list that follows the last one it was in. Such a fork verifies
+    /// with every key that vouched before it, but it does not lead through the lists that a machine has seen.
+    pub fn continues(&self, generation: u64, digest: &str) -> Result<bool> {
+        if self.current.list.generation == generation {
+            return Ok(hex(&self.current.digest()) == digest);
+        }
+        let mut seen = None;
+        self.walk(&mut |version| {
+            let reached = version.list.generation == generation;
+            reached.then(|| seen.replace(hex(&version.digest())));
+            reached
+        })?;
+        Ok(seen.as_deref() == Some(digest))
+    }
+
     /// Walks back until `anchor` holds, checking each link.
-    fn walk(&self, anchor: &dyn Fn(&Version) -> bool) -> Result<()> {
+    fn walk(&self, anchor: &mut dyn FnMut(&Version) -> bool) -> Result<()> {
         let mut later: Option<Version> = None;
         loop {
             let version = later.as_ref().unwrap_or(&self.current);

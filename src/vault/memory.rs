@@ -3,7 +3,7 @@
 //! A fresh machine has no memory; it asks once. The memory holds no secret, only counters and digests.
 
 use super::folder::Folder;
-use super::keyring::TrustedList;
+use super::keyring::{Keyring, TrustedList};
 use super::name::hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wrap::KeyName;
@@ -61,11 +61,12 @@ impl Memory {
         Memory { folder: state }
     }
 
-    /// Compares the verified list with what was seen.
+    /// Compares the verified list with what was seen. `keyring` is where it was verified.
     ///
     /// # Errors
-    /// [`ErrorKind::Rollback`] when the list is older, [`ErrorKind::Conflict`] when it is another of the same generation.
-    pub fn compare_list(&self, trusted: &TrustedList) -> Result<Familiarity> {
+    /// [`ErrorKind::Rollback`] when the list is older, [`ErrorKind::Conflict`] when it is another of the same generation, or a
+    /// newer one that does not continue the one that was seen.
+    pub fn compare_list(&self, keyring: &Keyring, trusted: &TrustedList) -> Result<Familiarity> {
         let list = trusted.list();
         let seen = self.read()?;
         let Some(seen) = seen.vaults.get(&list.vault) else {
@@ -91,6 +92,17 @@ impl Memory {
                 ),
             )
             .hint("keep the vault of one machine, and enroll or remove on it what the other one had")
+            .hint(way_on));
+        }
+        if !keyring.continues(seen.generation, &seen.list)? {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the key list of generation {} does not continue the one of generation {} that this machine has seen; a key that was removed may have made it",
+                    list.generation, seen.generation
+                ),
+            )
+            .hint("look at `tapvault key list` before anything else: whose keys are these?")
             .hint(way_on));
         }
         Ok(Familiarity::Known)

@@ -3,6 +3,7 @@
 //! A cache that can't be written costs a call to STS, never the command.
 
 use super::entry::{open, refuse_changed_list};
+use super::keyring::TrustedList;
 use super::name::hex;
 use super::payload::{Content, EntryId, Payload};
 use super::sidecar::{Sidecar, SidecarKind};
@@ -109,7 +110,7 @@ pub fn open_sealed(
 /// Seals `session` for later commands. `profile` is the one whose step it is.
 pub fn store(
     vault: &Vault,
-    unlocked: &Unlocked<'_>,
+    trusted: &TrustedList,
     secret: &VaultSecret,
     id: &SessionId,
     profile: &str,
@@ -126,9 +127,9 @@ pub fn store(
             inputs: id.0.clone(),
         },
     };
-    let sealed = seal(&payload.to_json()?, &unlocked.trusted.recipients()?)?;
+    let sealed = seal(&payload.to_json()?, &trusted.recipients()?)?;
     let _lock = vault.lock()?;
-    refuse_changed_list(vault.folder(), &unlocked.trusted)?;
+    refuse_changed_list(vault.folder(), trusted)?;
     drop_ended(vault, now)?;
     let sessions = vault.sessions();
     sessions.replace(&id.file(), &sealed)?;

@@ -45,8 +45,14 @@ pub fn unlock<'a>(
 ) -> Result<Unlocked<'a>> {
     let key = find(ctx, vault, keyring.unverified(), choice, stanzas, what)?;
     let trusted = keyring.verify(&*key)?;
-    match vault.memory().compare_list(&trusted)? {
-        Familiarity::Known => {}
+    match vault.memory().compare_list(keyring, &trusted)? {
+        // Remembered at every use: a machine that only ever reads has to notice a rollback too.
+        Familiarity::Known => {
+            if let Err(error) = vault.memory().remember_list(&trusted) {
+                ctx.dialogue
+                    .tell(&format!("warning: the key list could not be remembered: {error}"));
+            }
+        }
         Familiarity::Stranger => greet(ctx, vault, &trusted)?,
     }
     Ok(Unlocked { key, trusted })
@@ -121,6 +127,19 @@ pub fn find<'a>(
     {
         return Ok(key);
     }
+    // A keychain asks nobody, a passphrase somebody: in this order, and the first failure is kept for the case that all fail.
+    let mut failed = None;
+    for key in &candidates {
+        if let KeyKind::Keychain { .. } = &key.kind {
+            match from_keychain(ctx, key) {
+                Ok(present) => return Ok(present),
+                Err(error) if error.kind() == ErrorKind::NoKey => {
+                    failed.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
     for key in candidates {
         match &key.kind {
             KeyKind::Passphrase { .. } => {
@@ -139,8 +158,11 @@ pub fn find<'a>(
                 return Ok(Box::new(opened));
             }
             KeyKind::Recovery { .. } => return recovery_key(ctx, list),
-            KeyKind::Piv(_) => {}
+            KeyKind::Piv(_) | KeyKind::Keychain { .. } => {}
         }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     match malformed {
         Some(how) => Err(Error::new(ErrorKind::Damaged, format!("{what} {how}"))
@@ -159,6 +181,19 @@ fn present_token<'a>(ctx: &'a Context, _: &[&EnrolledKey]) -> Result<Option<Box<
     ctx.dialogue
         .tell("this tapvault was built without PIV, so tokens are not looked for");
     Ok(None)
+}
+
+#[cfg(feature = "keychain")]
+fn from_keychain<'a>(ctx: &'a Context, key: &EnrolledKey) -> Result<Box<dyn PresentKey + 'a>> {
+    Ok(Box::new(crate::wrap::keychain::open(&key.name, &key.recipient, ctx)?))
+}
+
+#[cfg(not(feature = "keychain"))]
+fn from_keychain<'a>(_: &'a Context, key: &EnrolledKey) -> Result<Box<dyn PresentKey + 'a>> {
+    Err(Error::new(
+        ErrorKind::NoKey,
+        format!("{} lies in the keychain, and this tapvault was built without", key.name),
+    ))
 }
 
 /// The key on paper: typed once, recognised by its recipient.
@@ -209,7 +244,7 @@ fn nobody_here(list: &KeyList, choice: &KeyChoice, what: &str) -> Error {
         .iter()
         .filter_map(|key| match &key.kind {
             KeyKind::Piv(details) => Some(details.token()),
-            KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
+            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
         })
         .collect();
     let paper = list.keys.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. }));

@@ -1,6 +1,6 @@
 use super::{planned, report};
 use crate::context::Context;
-use crate::enrollment::{Enrollment, NewKey, Touchless, new_passphrase_key, new_recovery_key};
+use crate::enrollment::{Enrollment, NewKey, Touchless, forget_keychain_key, new_passphrase_key, new_recovery_key};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vault::Vault;
 use crate::vault::unlock::KeyChoice;
@@ -29,7 +29,10 @@ pub struct EnrollArgs {
 enum Kind {
     #[cfg(feature = "piv")]
     Piv(piv::PivArgs),
-    /// A passphrase: for machines without a token
+    /// A key in the operating system's secret store: for machines without a token
+    #[cfg(feature = "keychain")]
+    Keychain,
+    /// A passphrase: for machines without a token or a desktop
     Passphrase,
     /// A key on paper: shown once, stored nowhere
     Recovery,
@@ -50,6 +53,14 @@ pub fn run(args: EnrollArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
             enrollment.refuse_touchless("a passphrase key")?;
             software(ctx, enrollment, args.name.as_ref(), "passphrase", |name| {
                 new_passphrase_key(ctx, name)
+            })
+        }
+        #[cfg(feature = "keychain")]
+        Kind::Keychain => {
+            let enrollment = Enrollment::begin(ctx, &vault, choice, touchless)?;
+            enrollment.refuse_touchless("a keychain key")?;
+            software(ctx, enrollment, args.name.as_ref(), "keychain", |name| {
+                crate::enrollment::new_keychain_key(ctx, name)
             })
         }
         Kind::Recovery => {
@@ -79,6 +90,19 @@ pub fn offer_first(ctx: &Context, vault: &Vault) -> Result<()> {
         }
         return Err(declined());
     }
+    #[cfg(feature = "keychain")]
+    if crate::wrap::keychain::available(ctx).is_ok() {
+        if ctx
+            .dialogue
+            .confirm("no token is plugged in; keep a key in this desktop's keychain?")?
+        {
+            let enrollment = Enrollment::begin(ctx, vault, &KeyChoice::Any, Touchless::Refused)?;
+            return software(ctx, enrollment, None, "keychain", |name| {
+                crate::enrollment::new_keychain_key(ctx, name)
+            });
+        }
+        return Err(declined());
+    }
     if ctx.dialogue.confirm("no token is plugged in; enroll a passphrase?")? {
         let enrollment = Enrollment::begin(ctx, vault, &KeyChoice::Any, Touchless::Refused)?;
         return software(ctx, enrollment, None, "passphrase", |name| {
@@ -100,7 +124,10 @@ fn software<'a>(
     let new = make(name)?;
     let mut touches = planned(ctx, total);
     let record = new.record.clone();
-    let outcome = enrollment.finish(new, &mut touches)?;
+    let outcome = enrollment
+        .finish(new, &mut touches)
+        .inspect_err(|_| forget_keychain_key(ctx, &record))?;
+    outcome.dropped.iter().for_each(|key| forget_keychain_key(ctx, key));
     report(ctx, &outcome, &headline(&record));
     Ok(())
 }

@@ -71,11 +71,11 @@ pub fn list(args: &ListArgs, ctx: &Context) -> Result<()> {
             host: key.host.clone(),
             serial: match &key.kind {
                 KeyKind::Piv(details) => Some(details.serial.0),
-                KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
+                KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
             },
             slot: match &key.kind {
                 KeyKind::Piv(details) => Some(details.slot_hex()),
-                KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
+                KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
             },
             last_used: used.get(key.name.as_str()).map(|day| day.to_string()),
         })
@@ -141,6 +141,9 @@ pub fn show(args: &ShowArgs, ctx: &Context) -> Result<()> {
                 format!("passphrases/{}.age", crate::vault::name::file_stem(key.name.as_str())),
             ));
             "age -d -o FILE passphrases/NAME.age gives the identity; then age -d -i FILE entries/PROFILE.age"
+        }
+        KeyKind::Keychain { .. } => {
+            "your desktop's keyring program shows it (tapvault, under the recipient); save it as FILE; then age -d -i FILE entries/PROFILE.age"
         }
         KeyKind::Recovery { .. } => "save the key on paper as FILE; then age -d -i FILE entries/PROFILE.age",
     };

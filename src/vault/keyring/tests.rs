@@ -184,3 +184,27 @@ fn a_missing_link_of_the_history_is_named() {
     assert!(error.to_string().contains("000002.json"), "{error}");
     assert!(keyring.verify(&first).is_ok(), "its own voucher is on the current list");
 }
+
+#[test]
+fn a_fork_by_a_removed_key_does_not_continue_the_list_that_was_seen() {
+    let case = case();
+    let (mut first, mut second, one, two) = two_keys(&case);
+    let a = SoftwareKey::parse(first.name().clone(), &first.secret_text()).expect("a copy");
+    let b = SoftwareKey::parse(second.name().clone(), &second.secret_text()).expect("a copy");
+    let mallory = key("mallory");
+    // `first` removes `second`; the machine sees that list, and later ones that follow it.
+    let three = case.version(&[&a], Some(&two), &mut [&mut first]);
+    let seen = hex(&three.digest());
+    let four = case.version(&[&a], Some(&three), &mut [&mut first]);
+    assert!(
+        case.put(&[&one, &two, &three, &four])
+            .continues(3, &seen)
+            .expect("walked")
+    );
+    // `second` was in list 2, so it can vouch for another list 3 and go on from there.
+    let fork = case.version(&[&a, &b, &mallory], Some(&two), &mut [&mut second]);
+    let further = case.version(&[&a, &b, &mallory], Some(&fork), &mut [&mut second]);
+    let keyring = case.put(&[&one, &two, &fork, &further]);
+    assert!(keyring.verify(&first).is_ok(), "its own voucher on list 2 leads there");
+    assert!(!keyring.continues(3, &seen).expect("walked"));
+}

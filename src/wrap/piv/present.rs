@@ -158,7 +158,14 @@ impl<'a> PresentPiv<'a> {
                 format!("{token} was left in the middle of an earlier operation"),
             )
         })?;
-        let mut transaction = claim(ctx, &mut self.card, &token)?;
+        let mut transaction = match claim(ctx, &mut self.card, &token) {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                // What was verified by an earlier operation is still to be dropped.
+                self.selected = Some(paused);
+                return Err(error);
+            }
+        };
         let mut piv = Piv::resume(&mut transaction, paused);
         let status = piv.pin_status().map_err(said)?;
         if pin_needed(policies.pin, status) {
@@ -176,6 +183,7 @@ impl<'a> PresentPiv<'a> {
                     // Nobody is kept waiting while a person types.
                     let paused = piv.pause();
                     drop(transaction);
+                    // No PIN of ours is verified here, so nothing is left behind if one of these fails.
                     let pin = ask_pin(ctx, &token, status)?;
                     transaction = claim(ctx, &mut self.card, &token)?;
                     piv = Piv::resume(&mut transaction, paused);

@@ -2,7 +2,7 @@ use super::headline;
 use crate::cli::key::{planned, report};
 use crate::context::Context;
 use crate::enrollment::piv::{ChosenToken, PivWishes};
-use crate::enrollment::{Enrollment, Touchless};
+use crate::enrollment::{Enrollment, Touchless, forget_keychain_key};
 use crate::error::{Error, Result};
 use crate::token::{PinPolicy, Serial, Slot};
 use crate::vault::Vault;
@@ -63,7 +63,7 @@ fn unfinished(error: Error, record: &EnrolledKey) -> Error {
             details.serial,
             details.slot_hex()
         )),
-        KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => error,
+        KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => error,
     }
 }
 
@@ -97,6 +97,7 @@ pub fn run(
     let outcome = enrollment
         .finish(new, &mut touches)
         .map_err(|error| unfinished(error, &record))?;
+    outcome.dropped.iter().for_each(|key| forget_keychain_key(ctx, key));
     report(ctx, &outcome, &headline(&record));
     Ok(())
 }

@@ -1,0 +1,124 @@
+//! The enrolled keys: whether there are two ways in, and what each entry looks like from outside.
+
+use super::{Finding, count};
+use crate::context::Context;
+use crate::vault::keyring::KeyList;
+use crate::vault::{Vault, change};
+use crate::wrap::KeyKind;
+use jiff::Timestamp;
+
+/// An access key older than this is worth a word. In days.
+const OLD: i64 = 90;
+
+/// Keys and entries, as far as they show without being opened.
+pub fn vault(ctx: &Context) -> Vec<Finding> {
+    let vault = Vault::at(&ctx.paths);
+    let Ok((snapshot, _lock)) = vault.read() else {
+        // `files::folders` has said why.
+        return Vec::new();
+    };
+    let Some(keyring) = &snapshot.keyring else {
+        return vec![Finding::warn(
+            "no key is enrolled, so nothing can be sealed",
+            "tapvault key enroll piv, or without a token: tapvault key enroll keychain",
+        )];
+    };
+    let mut findings = ways_in(keyring.unverified());
+    if let Ok(Some(interrupted)) = change::interrupted(&vault) {
+        findings.push(Finding::failed(&interrupted.to_error()));
+    }
+    match vault.list() {
+        Ok(entries) => {
+            let keys = count(keyring.unverified().keys.len(), "key", "keys");
+            findings.push(Finding::ok(format!(
+                "{}, each sealed to {keys}",
+                count(entries.len(), "entry", "entries")
+            )));
+            for entry in entries {
+                let file = vault.read_header(&entry.profile);
+                match (file, &entry.sidecar) {
+                    (Err(error), _) => findings.push(Finding::failed(&error)),
+                    (Ok(()), None) => findings.push(Finding::warn(
+                        format!("{} has no readable sidecar", entry.profile),
+                        "the next use of it writes one",
+                    )),
+                    (Ok(()), Some(sidecar)) => findings.extend(age(&entry.profile, sidecar.added, ctx.now())),
+                }
+            }
+        }
+        Err(error) => findings.push(Finding::failed(&error)),
+    }
+    findings
+}
+
+fn ways_in(list: &KeyList) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let paper = list.keys.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. }));
+    if list.keys.len() < 2 {
+        findings.push(Finding::warn(
+            format!("only one key opens the vault: {}", list.names()),
+            "tapvault key enroll recovery",
+        ));
+    } else {
+        findings.push(Finding::ok(format!("{} open the vault", list.names())));
+    }
+    if !paper {
+        findings.push(Finding::warn(
+            "no recovery key is enrolled: with all tokens lost, the access keys are lost",
+            "tapvault key enroll recovery",
+        ));
+    }
+    if !list.has_token() {
+        findings.push(Finding::warn(
+            "presence: none; any program of yours that can use the key can open the entries",
+            "tapvault key enroll piv, with a YubiKey plugged in",
+        ));
+    } else if list.touchless_beside_token {
+        findings.push(Finding::warn(
+            "presence: none; a key without a touch is enrolled beside the token",
+            "tapvault key list shows which; tapvault key remove takes it out",
+        ));
+    }
+    for key in &list.keys {
+        if let KeyKind::Piv(details) = &key.kind
+            && let Some(weakness) = details.weakness()
+        {
+            findings.push(Finding::warn(
+                format!("presence of {} is weaker: {weakness}", key.name),
+                "tapvault key enroll piv makes a key that asks for a touch every time",
+            ));
+        }
+    }
+    findings
+}
+
+fn age(profile: &str, added: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
+    let days = now.duration_since(added?).as_hours() / 24;
+    (days > OLD).then(|| {
+        Finding::warn(
+            format!("the access key of {profile} has been in the vault for {days} days"),
+            "make a new one in the IAM console, then: tapvault add --force",
+        )
+    })
+}
+
+/// Whether the secret store answers, when a key lies in it.
+#[cfg(feature = "keychain")]
+pub fn keychain(ctx: &Context) -> Option<Finding> {
+    let list = Vault::at(&ctx.paths).read().ok()?.0.keyring?;
+    let enrolled = list
+        .unverified()
+        .keys
+        .iter()
+        .any(|key| matches!(key.kind, KeyKind::Keychain { .. }));
+    enrolled.then(|| match crate::wrap::keychain::available(ctx) {
+        Ok(()) => Finding::ok("the keychain answers"),
+        Err(error) => Finding::failed(&error.within("the keychain")),
+    })
+}
+
+/// This build has no keychain.
+#[cfg(not(feature = "keychain"))]
+pub fn keychain(_: &Context) -> Option<Finding> {
+    None
+}
