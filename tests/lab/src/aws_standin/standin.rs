@@ -11,6 +11,7 @@ use super::call::{Call, Log};
 use super::fault::Fault;
 use super::server::Server;
 use super::service::lock;
+use super::session::Session;
 use super::state::State;
 use super::totp;
 use super::world::{MfaDevice, World};
@@ -106,6 +107,11 @@ impl Standin {
     /// The service's clock.
     pub fn now(&self) -> Timestamp {
         lock(&self.state).now()
+    }
+
+    /// Every session handed out so far, secrets and all: for tests that look for them where they must not be.
+    pub fn sessions(&self) -> Vec<Session> {
+        lock(&self.state).sessions.values().cloned().collect()
     }
 
     /// Ends all sessions at once: from now on they are expired.

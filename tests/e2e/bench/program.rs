@@ -1,0 +1,71 @@
+//! The programs that the tests run, and whether everything that they need is there.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+/// Programs, and the Debian packages that bring them.
+const NEEDED: [(&str, &str); 3] = [
+    ("/usr/bin/setsid", "util-linux"),
+    ("/usr/bin/aws", "awscli"),
+    ("/usr/sbin/pcscd", "pcscd"),
+];
+
+/// The program under test.
+pub fn tapvault() -> &'static str {
+    env!("CARGO_BIN_EXE_tapvault")
+}
+
+/// `card-client`, which lies beside the program under test.
+pub fn card_client() -> PathBuf {
+    beside("card-client")
+}
+
+/// Fails in words that say what to do if something is missing.
+pub fn check() {
+    static CHECKED: OnceLock<Result<(), String>> = OnceLock::new();
+    if let Err(missing) = CHECKED.get_or_init(look) {
+        panic!("{missing}");
+    }
+}
+
+fn look() -> Result<(), String> {
+    for (program, package) in NEEDED {
+        if !Path::new(program).exists() {
+            return Err(format!("{program} is missing: apt-get install {package}"));
+        }
+    }
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/src");
+    for name in ["soft-token", "card-client"] {
+        let built = beside(name).metadata().and_then(|metadata| metadata.modified());
+        // Cargo builds the lab's library for these tests, but not its programs.
+        let own = sources.join(format!("bin/{name}.rs"));
+        if built.is_ok_and(|built| built >= newest(&sources).max(changed(&own))) {
+            continue;
+        }
+        return Err(format!(
+            "the lab's program {name} is not built, or is older than its source: cargo build -p tapvault-lab --bins"
+        ));
+    }
+    Ok(())
+}
+
+fn beside(name: &str) -> PathBuf {
+    Path::new(tapvault()).with_file_name(name)
+}
+
+/// When the newest file of the library in this folder was changed.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| !path.ends_with("bin"))
+        .map(|path| if path.is_dir() { newest(&path) } else { changed(&path) })
+        .max()
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn changed(path: &Path) -> SystemTime {
+    let modified = path.metadata().and_then(|metadata| metadata.modified());
+    modified.unwrap_or(SystemTime::UNIX_EPOCH)
+}
