@@ -21,7 +21,7 @@ pub mod secrets;
 mod terminal;
 mod watch;
 
-use run::{Allowed, Finished, Invocation, Output};
+use run::{Allowed, Finished};
 use secrets::Secrets;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -39,6 +39,7 @@ use tapvault_lab::soft_token::rig::{Rig, SOCKET_VARIABLE, TokenSpec};
 use tempfile::TempDir;
 
 pub use files::Snapshot;
+pub use run::{Invocation, Output};
 pub use terminal::Terminal;
 
 /// The first token's serial number.

@@ -6,3 +6,4 @@
 
 mod basics;
 mod bench;
+mod scenarios;

@@ -28,6 +28,7 @@ pub struct Invocation<'b> {
     environment: BTreeMap<OsString, OsString>,
     folder: PathBuf,
     stdin: Option<String>,
+    stdout_at_terminal: bool,
     allowed: Allowed,
 }
 
@@ -60,6 +61,7 @@ impl<'b> Invocation<'b> {
             program,
             arguments,
             stdin: None,
+            stdout_at_terminal: false,
             allowed: Allowed::default(),
         }
     }
@@ -85,6 +87,12 @@ impl<'b> Invocation<'b> {
     /// What is on standard input; nothing otherwise, or the terminal if there is one.
     pub fn stdin(mut self, text: &str) -> Self {
         self.stdin = Some(text.to_owned());
+        self
+    }
+
+    /// At a terminal, standard output is the terminal too: what an interactive shell wants.
+    pub fn stdout_at_terminal(mut self) -> Self {
+        self.stdout_at_terminal = true;
         self
     }
 
@@ -143,7 +151,12 @@ impl<'b> Invocation<'b> {
                 self.command(&["setsid", "--ctty", "sh", "-c", script, "sh", &file])
             }
         };
-        command.stdin(pty.end()).stdout(Stdio::piped()).stderr(pty.end());
+        command.stdin(pty.end()).stderr(pty.end());
+        command.stdout(if self.stdout_at_terminal {
+            pty.end()
+        } else {
+            Stdio::piped()
+        });
         let running = self.spawn(command);
         Terminal::new(running, pty)
     }
@@ -303,7 +316,7 @@ impl Finished {
         for seen in &self.seen {
             let place = format!("{} of {} under `{}`", seen.file, seen.program, self.line);
             let mut allowed = self.allowed.clone();
-            if seen.is_tapvault && seen.file == "environ" {
+            if seen.is_started_by_test && seen.file == "environ" {
                 allowed.anywhere.extend(self.allowed.environment.iter().cloned());
             }
             findings.extend(needles.find(&place, &seen.bytes, &allowed));
@@ -397,11 +410,17 @@ impl Output {
     /// So many touches were announced, waited for by the tokens, and given: no more and no fewer.
     #[track_caller]
     pub fn touches(self, number: usize) -> Self {
+        self.touches_of_which_announced(number, number)
+    }
+
+    /// So many touches were waited for and given, and so many announced where the test can see it.
+    #[track_caller]
+    pub fn touches_of_which_announced(self, number: usize, announced: usize) -> Self {
         let counts = self.usage.touches;
-        let number32 = u32::try_from(number).expect("few");
+        let number = u32::try_from(number).expect("few");
         assert!(
-            self.announced() == number && counts.awaited == number32 && counts.given == number32,
-            "{} touches were announced, {} waited for and {} given, not {number} each\n{self}",
+            self.announced() == announced && counts.awaited == number && counts.given == number,
+            "{} touches were announced, {} waited for and {} given, not {announced}, {number} and {number}\n{self}",
             self.announced(),
             counts.awaited,
             counts.given,

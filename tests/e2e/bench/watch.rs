@@ -18,7 +18,8 @@ const PAUSE: Duration = Duration::from_millis(3);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     pub program: String,
-    pub is_tapvault: bool,
+    /// The process that the test itself started: tapvault, and what runs before it to make it a session.
+    pub is_started_by_test: bool,
     /// `cmdline` or `environ`.
     pub file: &'static str,
     pub bytes: Vec<u8>,
@@ -36,7 +37,10 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let watcher = thread::spawn(move || {
-            let mut watcher = Watcher::default();
+            let mut watcher = Watcher {
+                started: pid,
+                ..Watcher::default()
+            };
             while !stopped.load(Ordering::Relaxed) {
                 watcher.look(pid, Reach::Searched);
                 thread::sleep(PAUSE);
@@ -75,6 +79,7 @@ enum Reach {
 
 #[derive(Default)]
 struct Watcher {
+    started: u32,
     seen: BTreeSet<Seen>,
     /// Processes that were tapvault when last seen.
     tapvaults: BTreeSet<u32>,
@@ -102,7 +107,7 @@ impl Watcher {
                 for (file, bytes) in both.into_iter().flatten() {
                     self.seen.insert(Seen {
                         program: program.display().to_string(),
-                        is_tapvault,
+                        is_started_by_test: pid == self.started,
                         file,
                         bytes,
                     });
