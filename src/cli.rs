@@ -3,6 +3,7 @@
 mod add;
 mod clear;
 mod common;
+mod completion;
 mod doctor;
 mod exec;
 mod explain;
@@ -40,7 +41,7 @@ Exit codes: 0 done, 1 other, 2 usage, 3 config or profile, 4 no such entry, 5 no
 #[derive(Args)]
 struct Global {
     /// Open with this enrolled key and no other
-    #[arg(long, global = true, value_name = "NAME", conflicts_with = "recovery")]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "recovery", add = completion::keys())]
     key: Option<KeyName>,
     /// Open with the recovery key on paper, which is asked for
     #[arg(long, global = true)]
@@ -73,10 +74,12 @@ enum Command {
     Explain(explain::ExplainArgs),
     Key(key::KeyArgs),
     Doctor(doctor::DoctorArgs),
+    Completion(completion::CompletionArgs),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    completion::answer();
     let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(err) => {
@@ -127,6 +130,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
         Command::Clear(args) => clear::run(&args, &ctx),
         Command::Exec(args) => return exec::run(args, &ctx, choice),
+        Command::Completion(args) => completion::run(&args),
         Command::Doctor(args) => return doctor::run(&args, &ctx),
         Command::Explain(args) => explain::run(args, &ctx),
         Command::Export(args) => export::run(args, &ctx, choice),

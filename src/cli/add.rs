@@ -1,4 +1,5 @@
 use super::common;
+use super::completion;
 use super::key::first_key;
 use crate::aws::{CallerIdentity, Endpoint, Sts};
 use crate::context::Context;
@@ -21,6 +22,7 @@ mod input;
 #[derive(Args)]
 pub struct AddArgs {
     /// The profile that the access key is for
+    #[arg(add = completion::profiles())]
     profile: ProfileName,
     /// Take it from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     #[arg(long, conflicts_with = "stdin")]

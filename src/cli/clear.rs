@@ -1,3 +1,4 @@
+use super::completion;
 use crate::context::Context;
 use crate::error::Result;
 use crate::profile::ProfileName;
@@ -10,6 +11,7 @@ use clap::Args;
 #[derive(Args)]
 pub struct ClearArgs {
     /// Only this profile's
+    #[arg(add = completion::profiles())]
     profile: Option<ProfileName>,
 }
 

@@ -1,4 +1,5 @@
 use super::common;
+use super::completion;
 use super::export;
 use crate::chain::resolve::{Wishes, resolve};
 use crate::chain::{Policy, Request, Sessions};
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 #[command(override_usage = "tapvault exec [OPTIONS] [PROFILE] [-- CMD...]")]
 pub struct ExecArgs {
     /// The profile; AWS_PROFILE when it is left out
+    #[arg(add = completion::profiles())]
     profile: Option<ProfileName>,
     #[command(flatten)]
     session: SessionArgs,

@@ -1,4 +1,5 @@
 use super::common;
+use super::completion;
 use super::exec::SessionArgs;
 use super::list::{columns, left, print};
 use crate::chain::resolve::sealed;
@@ -18,6 +19,7 @@ use serde::Serialize;
 #[derive(Args)]
 pub struct ExplainArgs {
     /// The profile; AWS_PROFILE when it is left out
+    #[arg(add = completion::profiles())]
     profile: Option<ProfileName>,
     #[command(flatten)]
     session: SessionArgs,

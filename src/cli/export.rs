@@ -1,4 +1,5 @@
 use super::common;
+use super::completion;
 use super::exec::{SessionArgs, session};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +17,7 @@ use std::io::Write;
 #[derive(Args)]
 pub struct ExportArgs {
     /// The profile; AWS_PROFILE when it is left out
+    #[arg(add = completion::profiles())]
     profile: Option<ProfileName>,
     /// The form
     #[arg(short, long, value_enum, default_value = "env")]

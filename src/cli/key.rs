@@ -1,4 +1,5 @@
 use super::common;
+use super::completion;
 use crate::context::Context;
 use crate::enrollment::{self, Outcome};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,6 +36,7 @@ enum KeyCommand {
 #[derive(Args)]
 struct RemoveArgs {
     /// The key's name
+    #[arg(add = completion::keys())]
     name: KeyName,
 }
 

@@ -1,4 +1,5 @@
 use super::common;
+use super::completion;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
@@ -14,6 +15,7 @@ use clap::Args;
 #[derive(Args)]
 pub struct RemoveArgs {
     /// The profile
+    #[arg(add = completion::entries())]
     profile: ProfileName,
     /// Do not ask; the touch is still needed
     #[arg(short, long)]

@@ -1,4 +1,5 @@
 use crate::cli::common;
+use crate::cli::completion;
 use crate::cli::list::{columns, print};
 use crate::context::Context;
 use crate::enrollment::no_keys;
@@ -23,6 +24,7 @@ pub struct ListArgs {
 #[derive(Args)]
 pub struct ShowArgs {
     /// The key's name
+    #[arg(add = completion::keys())]
     name: KeyName,
 }
 
