@@ -30,6 +30,10 @@ pub struct OpenedAccessKey {
     pub vault_secret: VaultSecret,
 }
 
+/// The highest generation that a sidecar is believed: nobody replaces an access key so often, and counting on from the
+/// largest number would end in an overflow.
+const HIGHEST_CLAIM: u64 = u32::MAX as u64;
+
 /// Whether an entry that is there already may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replace {
@@ -55,7 +59,10 @@ pub fn open(
     let file_key = key
         .unwrap_file_key(file.stanzas(), purpose, touches)
         .map_err(|error| match error.kind() {
-            ErrorKind::NoKey | ErrorKind::Damaged => error.within(file.name()),
+            ErrorKind::NoKey => error.within(file.name()),
+            ErrorKind::Damaged => error
+                .within(file.name())
+                .hint("restore it from a backup; other entries are not affected"),
             _ => error,
         })?;
     let json = file.open(&file_key)?;
@@ -191,12 +198,16 @@ pub fn store_access_key(
     if replace == Replace::Never && entries.path().join(&file).exists() {
         return Err(exists(profile));
     }
-    let beside = vault.sidecar(profile)?.map_or(0, |sidecar| sidecar.generation);
+    let beside = vault
+        .sidecar(profile)?
+        .map(|sidecar| sidecar.generation)
+        .filter(|generation| *generation <= HIGHEST_CLAIM)
+        .unwrap_or_default();
     let seen = vault.memory().generation_of(&trusted.list().vault, profile.as_str())?;
     let payload = Payload {
         profile: profile.as_str().to_owned(),
         entry: EntryId::random(),
-        generation: beside.max(seen) + 1,
+        generation: beside.max(seen).saturating_add(1),
         vault_secret,
         content: Content::AccessKey { key, arn, added },
     };

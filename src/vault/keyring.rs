@@ -21,6 +21,12 @@ pub const LIST_FILE: &str = "keys.json";
 /// The folder of the earlier versions, one file each: `000001.json` and so on.
 pub const HISTORY: &str = "keys.d";
 
+/// The most keys that a list may have. More than anybody enrolls, and few enough to be checked against each other.
+const MOST_KEYS: usize = 64;
+
+/// The most vouchers that are looked at: tapvault writes two. Each costs a verification with each key.
+const MOST_VOUCHERS: usize = 16;
+
 /// The signed part of `keys.json`. Its exact bytes are what vouchers sign.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeyList {
@@ -111,7 +117,17 @@ pub struct Version {
 
 impl Version {
     /// Draws up a list, to be vouched for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it has more keys than would be read back.
     pub fn draft(list: KeyList) -> Result<Self> {
+        if list.keys.len() > MOST_KEYS {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("a vault can have {MOST_KEYS} keys at most"),
+            )
+            .hint("remove one that is no longer used: tapvault key remove NAME"));
+        }
         let bytes = serde_json::to_vec(&list)
             .map_err(|err| Error::new(ErrorKind::Other, format!("writing the key list: {err}")))?;
         Ok(Version {
@@ -158,6 +174,14 @@ impl Version {
         }
         if list.generation == 0 || list.previous.is_some() != (list.generation > 1) {
             return Err(damaged("has no place in the chain of lists"));
+        }
+        // Before anything that takes longer the more there are.
+        if list.keys.len() > MOST_KEYS || document.vouchers.len() > MOST_VOUCHERS {
+            return Err(damaged(&format!(
+                "has {} keys and {} vouchers, more than tapvault writes",
+                list.keys.len(),
+                document.vouchers.len()
+            )));
         }
         for (position, key) in list.keys.iter().enumerate() {
             key.to_recipient()?;
@@ -215,7 +239,7 @@ impl Version {
     /// Whether this version follows `before`: next in number, names its digest, and one of its keys vouches.
     pub(super) fn follows(&self, before: &KeyList, digest: [u8; 32]) -> bool {
         self.list.vault == before.vault
-            && self.list.generation == before.generation + 1
+            && Some(self.list.generation) == before.generation.checked_add(1)
             && self.list.previous.as_deref() == Some(&hex(&digest))
             && before
                 .keys
