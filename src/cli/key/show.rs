@@ -4,6 +4,7 @@ use crate::cli::list::{columns, print};
 use crate::context::Context;
 use crate::enrollment::no_keys;
 use crate::error::{Error, ErrorKind, Result};
+use crate::prompt::printable;
 use crate::render;
 use crate::vault::Vault;
 use crate::wrap::{KeyKind, KeyName};
@@ -152,7 +153,8 @@ pub fn show(args: &ShowArgs, ctx: &Context) -> Result<()> {
     lines.push(("stock age", format!("{stock} (in {})", vault.folder().path().display())));
     let lines: Vec<[String; 2]> = lines
         .into_iter()
-        .map(|(name, value)| [name.to_owned(), value])
+        // The folder is anybody's who can write it; what it says must not steer the terminal.
+        .map(|(name, value)| [name.to_owned(), printable(&value)])
         .collect();
     print(&columns(&lines))
 }
