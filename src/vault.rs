@@ -188,13 +188,18 @@ impl Vault {
         Ok(listed)
     }
 
+    /// The file of passphrase key `name` as messages call it.
+    pub fn passphrase_place(name: &KeyName) -> String {
+        format!("{PASSPHRASES}/{}.age", file_stem(name.as_str()))
+    }
+
     /// The file that holds the identity of passphrase key `name`.
     pub fn passphrase_file(&self, name: &KeyName) -> Result<Vec<u8>> {
         let file = format!("{}.age", file_stem(name.as_str()));
         self.folder.below(PASSPHRASES).read(&file)?.ok_or_else(|| {
             Error::new(
                 ErrorKind::Damaged,
-                format!("{PASSPHRASES}/{file} is missing, so {name} can't be used"),
+                format!("{} is missing, so {name} can't be used", Self::passphrase_place(name)),
             )
             .hint("restore it from a backup, or open the entry with another key")
         })
@@ -202,6 +207,10 @@ impl Vault {
 
     /// The error for a profile without an access key, with the names that there are.
     pub fn no_entry(&self, profile: &ProfileName) -> Error {
+        // In a folder that can't be trusted nothing is found; that is what the person has to know.
+        if let Err(error) = self.folder.check().and_then(|()| self.entries().check()) {
+            return error;
+        }
         let names: Vec<String> = self
             .list()
             .unwrap_or_default()

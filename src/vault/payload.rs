@@ -181,7 +181,10 @@ impl Payload {
     /// # Errors
     /// [`ErrorKind::Damaged`]; the text never shows a value.
     pub fn from_json(json: &[u8], file: &str) -> Result<Self> {
-        let damaged = |what: &str| Error::new(ErrorKind::Damaged, format!("{file} opens, but {what}"));
+        let damaged = |what: &str| {
+            Error::new(ErrorKind::Damaged, format!("{file} opens, but {what}"))
+                .hint("it was left as it is; restore it from a backup, or add the access key again")
+        };
         let read: Read = serde_json::from_slice(json).map_err(|err| {
             // The category and the place; serde's own text may quote what it found.
             damaged(&format!(

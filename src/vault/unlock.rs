@@ -143,13 +143,14 @@ pub fn find<'a>(
     for key in candidates {
         match &key.kind {
             KeyKind::Passphrase { .. } => {
+                let place = Vault::passphrase_place(&key.name);
                 let file = vault.passphrase_file(&key.name)?;
-                let opened = passphrase::open(&key.name, &file, ctx)?;
+                let opened = passphrase::open(&key.name, &place, &file, ctx)?;
                 if opened.recipient() != key.recipient {
                     return Err(Error::new(
                         ErrorKind::Forged,
                         format!(
-                            "the file of passphrase key {} holds another key than the one in the key list",
+                            "{place} holds another key than the one that the key list has for {}",
                             key.name
                         ),
                     )

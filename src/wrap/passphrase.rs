@@ -1,7 +1,7 @@
 //! A passphrase key: an X25519 identity in a file of its own under age's scrypt (a scrypt stanza must stand alone in its file).
 
 use super::{KeyName, SoftwareKey};
-use crate::agefile;
+use crate::agefile::{self, AgeFile};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process;
@@ -17,6 +17,9 @@ const WORK_FACTOR: u8 = 17;
 
 /// The highest work factor that is tried on opening: 2^20, 8 times as slow. A file that asks for more was not made here.
 const MOST_WORK: u8 = 20;
+
+/// The type of the stanza under a passphrase (age-encryption.org/v1, "scrypt").
+const STANZA_TAG: &str = "scrypt";
 
 /// The shortest passphrase that is taken for a new key. In characters.
 const SHORTEST: usize = 8;
@@ -37,17 +40,27 @@ pub fn create(name: KeyName, ctx: &Context) -> Result<(SoftwareKey, Vec<u8>)> {
     Ok((key, file))
 }
 
-/// Asks for the passphrase of the key `name` and opens its `file`.
+/// Asks for the passphrase of the key `name` and opens its file, which is called `place` and holds `bytes`.
 ///
 /// # Errors
-/// [`ErrorKind::Pin`] when the passphrase is wrong or could not be had.
-pub fn open(name: &KeyName, file: &[u8], ctx: &Context) -> Result<SoftwareKey> {
+/// [`ErrorKind::Pin`] when the passphrase is wrong or could not be had; [`ErrorKind::Damaged`] names `place`.
+pub fn open(name: &KeyName, place: &str, bytes: &[u8], ctx: &Context) -> Result<SoftwareKey> {
     let damaged = |what: &str| {
-        Error::new(ErrorKind::Damaged, format!("the file of passphrase key {name} {what}"))
-            .hint("restore it from a backup, or open the entry with another key")
+        Error::new(
+            ErrorKind::Damaged,
+            format!("{place}, the file of passphrase key {name}, {what}"),
+        )
+        .hint("restore it from a backup, or open the entry with another key")
     };
     // Looked at before the person types: a damaged file needs no passphrase.
-    let decryptor = Decryptor::new_buffered(file).map_err(|err| damaged(&format!("is damaged: {err}")))?;
+    let decryptor = Decryptor::new_buffered(bytes).map_err(|err| damaged(&format!("is damaged: {err}")))?;
+    let is_under_a_passphrase = AgeFile::parse(place, bytes.to_vec())?
+        .stanzas()
+        .iter()
+        .any(|stanza| stanza.tag == STANZA_TAG);
+    if !is_under_a_passphrase {
+        return Err(damaged("is not sealed with a passphrase"));
+    }
     let passphrase = existing_passphrase(name, ctx)?;
     let mut identity = scrypt::Identity::new(to_age(&passphrase));
     identity.set_max_work_factor(MOST_WORK);
@@ -57,7 +70,9 @@ pub fn open(name: &KeyName, file: &[u8], ctx: &Context) -> Result<SoftwareKey> {
             DecryptError::ExcessiveWork { .. } => damaged("asks for more work than any that tapvault makes"),
             DecryptError::InvalidHeader | DecryptError::InvalidMac => damaged("is damaged"),
             // A changed file looks the same: scrypt can't tell.
-            _ => Error::new(ErrorKind::Pin, format!("wrong passphrase for {name}")),
+            _ => Error::new(ErrorKind::Pin, format!("wrong passphrase for {name}")).hint(format!(
+                "if it is the right one, {place} was changed: restore it from a backup"
+            )),
         })?;
     let mut text = Zeroizing::new(String::with_capacity(256));
     reader
