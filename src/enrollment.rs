@@ -412,9 +412,16 @@ pub fn no_keys() -> Error {
 fn prepare_all(change: &mut Change<'_>, unlocked: &mut Unlocked<'_>, touches: &mut Touches<'_>) -> Result<Vec<String>> {
     let mut profiles = Vec::new();
     for file in change.pending()? {
-        profiles.extend(change.prepare(&file, unlocked, touches)?);
+        profiles.extend(change.prepare(&file, unlocked, touches).map_err(interrupted_here)?);
     }
     Ok(profiles)
+}
+
+/// What was prepared so far stays, so the same command would only say that a change was interrupted.
+fn interrupted_here(error: Error) -> Error {
+    error
+        .hint("nothing has changed yet: tapvault key resume goes on from here")
+        .hint("tapvault key resume --abandon throws the unfinished change away; the vault is as it was before it")
 }
 
 /// Commits; entries that were added meanwhile are prepared first.
@@ -439,7 +446,7 @@ fn commit(
                 };
                 touches.plan_more(unlocked.key.touches_for(pending.len(), 0));
                 for file in pending {
-                    change.prepare(&file, unlocked, touches)?;
+                    change.prepare(&file, unlocked, touches).map_err(interrupted_here)?;
                 }
             }
         }

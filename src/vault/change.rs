@@ -380,7 +380,7 @@ fn check_place(profile: &str, file: &str) -> Result<()> {
         ErrorKind::Forged,
         format!("{ENTRIES}/{file} was sealed for profile {profile:?}; it was copied there"),
     )
-    .hint("restore it from a backup, or move it away; then run the command again"))
+    .hint("restore it from a backup, or move it away"))
 }
 
 fn abandon_hint() -> &'static str {

@@ -6,6 +6,7 @@ use crate::enrollment::{Enrollment, Touchless, forget_keychain_key};
 use crate::error::{Error, Result};
 use crate::token::{PinPolicy, Serial, Slot};
 use crate::vault::Vault;
+use crate::vault::change::interrupted;
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::{Args, ValueEnum};
@@ -96,7 +97,11 @@ pub fn run(
     let record = new.record.clone();
     let outcome = enrollment
         .finish(new, &mut touches)
-        .map_err(|error| unfinished(error, &record))?;
+        .map_err(|error| match interrupted(vault) {
+            // Then the change itself is taken up again, and says how.
+            Ok(Some(_)) => error,
+            Ok(None) | Err(_) => unfinished(error, &record),
+        })?;
     outcome.dropped.iter().for_each(|key| forget_keychain_key(ctx, key));
     report(ctx, &outcome, &headline(&record));
     Ok(())
