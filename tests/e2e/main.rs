@@ -1,9 +1,12 @@
 //! The real program, on a real pcscd with soft tokens, against a stand-in for AWS: what a person would see, and that no
 //! secret is seen where it should not be.
 //!
-//! [`bench`] is where a test works; the other modules are the tests, by topic. A part of the lab that is missing fails
-//! the tests with the command that installs it; nothing is skipped.
+//! [`bench`] is where a test works, [`tampering`] what somebody does to its vault; the other modules are the tests, by
+//! topic. A part of the lab that is missing fails the tests with the command that installs it; nothing is skipped.
 
 mod basics;
 mod bench;
+mod damage;
+mod forgery;
 mod scenarios;
+mod tampering;
