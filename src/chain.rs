@@ -5,6 +5,7 @@
 //! [`Chain::inputs`] changes when an answer could change and stays when a line of the config moves.
 
 mod address;
+mod call;
 mod command;
 mod duration;
 mod error;

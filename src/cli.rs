@@ -15,7 +15,7 @@ mod remove;
 use crate::context::{Chatter, Context};
 use crate::error::{Error, Result};
 use crate::process;
-use crate::prompt::printable;
+use crate::prompt::{printable, say};
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::KeyName;
 use clap::{Args, Parser, Subcommand};
@@ -141,9 +141,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
 
 /// One line that begins with the stable name, then the hints.
 fn show(error: &Error) {
-    eprintln!("tapvault: {}", printable(&error.to_string()));
+    say(&format!("tapvault: {}", printable(&error.to_string())));
     for hint in error.hints() {
-        eprintln!("{}", printable(hint));
+        say(&printable(hint));
     }
 }
 

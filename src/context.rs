@@ -5,7 +5,7 @@
 pub mod settings;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::prompt::Dialogue;
+use crate::prompt::{Dialogue, say};
 use jiff::Timestamp;
 use settings::Settings;
 use std::collections::BTreeMap;
@@ -154,7 +154,7 @@ impl Context {
     /// A line on stderr for who asked for `--debug`.
     pub fn debug(&self, line: impl FnOnce() -> String) {
         if self.chatter == Chatter::Debug {
-            eprintln!("debug: {}", line());
+            say(&format!("debug: {}", line()));
         }
     }
 }

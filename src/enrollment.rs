@@ -3,11 +3,12 @@
 
 pub mod piv;
 
+use crate::agefile::AgeFile;
 use crate::context::{Context, host_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::secret::VaultSecret;
-use crate::vault::change::{Change, Method, interrupted};
+use crate::vault::change::{Change, Method, interrupted, prepared_stanzas};
 use crate::vault::keyring::{KeyList, Keyring, TrustedList, Version, join_and};
 use crate::vault::name::hex;
 use crate::vault::payload::FORMAT;
@@ -164,7 +165,6 @@ impl<'a> Enrollment<'a> {
         let mut change = Change::begin(
             self.vault,
             format!("enroll {name}"),
-            method,
             before.as_ref(),
             &version,
             secret,
@@ -355,7 +355,6 @@ impl<'a> Removal<'a> {
         let mut change = Change::begin(
             self.vault,
             format!("remove {name}"),
-            Method::Reencrypt,
             Some(&before),
             &version,
             Some(secret),
@@ -371,14 +370,25 @@ impl<'a> Removal<'a> {
     }
 }
 
+/// Says how many touches a command will take, before the first.
+pub fn tell_total(ctx: &Context, touches: &Touches<'_>) {
+    if touches.total() > 1 {
+        ctx.dialogue.tell(&format!("{} touches", touches.total()));
+    }
+}
+
 /// Takes up an enrolment or a removal that was interrupted.
 pub fn resume(ctx: &Context, vault: &Vault, choice: &KeyChoice) -> Result<Outcome> {
     let keyring = vault.read()?.0.keyring.ok_or_else(no_keys)?;
-    let mut unlocked = unlock(ctx, vault, &keyring, choice, None, "the key list")?;
-    let mut touches = Touches::planned(&ctx.dialogue, unlocked.key.touches_for(1, 0));
+    // A key that the change takes out could not open what is prepared.
+    let prepared = prepared_stanzas(vault)?;
+    let stanzas = prepared.as_ref().map(AgeFile::stanzas);
+    let mut unlocked = unlock(ctx, vault, &keyring, choice, stanzas, "the prepared vault secret")?;
+    let mut touches = Touches::none(&ctx.dialogue);
     let mut change = Change::resume(vault, &mut unlocked, &mut touches)?;
     let pending = change.pending()?.len();
     touches.plan_more(unlocked.key.touches_for(pending, 0));
+    tell_total(ctx, &touches);
     let profiles = prepare_all(&mut change, &mut unlocked, &mut touches)?;
     let before = unlocked.trusted.list().keys.clone();
     let trusted = commit(ctx, vault, change, Some(&mut unlocked), &mut touches)?;

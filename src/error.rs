@@ -172,7 +172,7 @@ pub fn io(doing: &str, path: &std::path::Path, err: &std::io::Error) -> Error {
     );
     match err.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            error.hint("free some space and run it again; what was there before is unchanged")
+            error.hint("free some space and run it again")
         }
         std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
             error.hint("tapvault needs to write there; `ls -ld` the folder shows who may")

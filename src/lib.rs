@@ -15,6 +15,9 @@
 //! Data goes down once and comes back once; nothing below knows who is above. docs/architecture.md has the rules that a test
 //! holds.
 
+// They panic when nobody can be written to. `prompt::say` and `cli::list::print` don't.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod agefile;
 pub mod aws;
 pub mod chain;

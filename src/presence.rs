@@ -114,9 +114,9 @@ impl<'a> Touches<'a> {
         ));
     }
 
-    /// How many were announced.
-    pub fn announced(&self) -> usize {
-        self.announced
+    /// How many the command will take, as far as it is known.
+    pub fn total(&self) -> usize {
+        self.total
     }
 }
 

@@ -10,6 +10,7 @@ use crate::context::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use graphical::Pinentry;
+use std::io::Write;
 use tty::Terminal;
 
 /// Where the person can be reached, found out once.
@@ -40,13 +41,13 @@ impl Dialogue {
             .as_ref()
             .is_some_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());
         if !told {
-            eprintln!("{line}");
+            say(&line);
         }
     }
 
     /// A line for whoever reads stderr, person or log.
     pub fn note(&self, line: &str) {
-        eprintln!("{}", printable(line));
+        say(&printable(line));
     }
 
     /// Several lines as they are (a QR code), on the terminal only.
@@ -97,6 +98,12 @@ impl Dialogue {
             )
         })
     }
+}
+
+/// A line on stderr. That it can't be written (a full disk, a reader that has gone) must not change what the command does:
+/// the standard library's macro would panic.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The line without control characters: a profile or a command must not be able to steer the terminal, nor to turn the

@@ -161,7 +161,7 @@ impl Vault {
         let entries = self.entries();
         let mut listed = Vec::new();
         for file in entries.names(".age")? {
-            let stem = file.trim_end_matches(".age");
+            let stem = file.strip_suffix(".age").unwrap_or_default();
             let sidecar = entries
                 .read(&format!("{stem}.json"))?
                 .as_deref()

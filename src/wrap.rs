@@ -11,6 +11,7 @@ mod software;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
+use crate::token::TouchPolicy;
 use age::Recipient;
 use age_core::format::{FileKey, Stanza};
 use base64::Engine;
@@ -95,10 +96,10 @@ impl EnrolledKey {
         }
     }
 
-    /// Whether a human has to touch something for every use.
+    /// Whether a human has to touch something for it to be used.
     pub fn needs_touch(&self) -> bool {
         match &self.kind {
-            KeyKind::Piv(_) => true,
+            KeyKind::Piv(details) => details.touch_policy != TouchPolicy::Never,
             KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => false,
         }
     }
@@ -107,7 +108,8 @@ impl EnrolledKey {
     /// A recovery key lies on paper, so it is not one of these.
     pub fn is_touchless(&self) -> bool {
         match &self.kind {
-            KeyKind::Piv(_) | KeyKind::Recovery { .. } => false,
+            KeyKind::Piv(details) => details.touch_policy == TouchPolicy::Never,
+            KeyKind::Recovery { .. } => false,
             KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } => true,
         }
     }

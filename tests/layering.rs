@@ -108,6 +108,7 @@ fn profiles_plans_and_renderings_do_no_input_or_output() {
     let pure = |file: &str| {
         let running = [
             "chain/resolve.rs",
+            "chain/call.rs",
             "chain/mfa.rs",
             "chain/source.rs",
             "profile/files.rs",
@@ -160,7 +161,7 @@ fn arrows_go_down() {
         ("process", &["render"]),
         ("context", &["prompt"]),
         ("prompt", &[]),
-        ("aws", &[]),
+        ("aws", &["prompt"]),
         ("profile", &[]),
         ("render", &[]),
         ("token", &[]),

@@ -5,6 +5,7 @@ use super::{CallerIdentity, Endpoint, MfaCode, RoleRequest};
 use crate::context::{Chatter, Context};
 use crate::credential::{Credentials, Session};
 use crate::error::{Error, ErrorKind, Result, io};
+use crate::prompt::say;
 use crate::secret::SecretText;
 use aws_credential_types::Credentials as SdkCredentials;
 use aws_sdk_sts::config::retry::RetryConfig;
@@ -16,6 +17,8 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use jiff::Timestamp;
+use rustls_pki_types::pem::PemObject;
+use std::cell::OnceCell;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -35,7 +38,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     ca_bundle: Option<String>,
-    encrypted: SharedHttpClient,
+    encrypted: OnceCell<SharedHttpClient>,
     plain: SharedHttpClient,
     voice: Voice,
 }
@@ -49,7 +52,7 @@ impl Client {
             .map_err(|err| Error::new(ErrorKind::Other, format!("starting the network: {err}")))?;
         Ok(Client {
             runtime,
-            encrypted: encrypted_client(endpoint.ca_bundle.as_deref().map(Path::new))?,
+            encrypted: OnceCell::new(),
             ca_bundle: endpoint.ca_bundle.clone(),
             plain: Builder::new().build_with_connector_fn(|settings, _| {
                 let mut connector = ConnectorBuilder::default().proxy_config(ProxyConfig::from_env());
@@ -196,7 +199,13 @@ impl Client {
         let http = match &endpoint.url {
             // Reading the certificates of the machine takes 4 ms, and plain HTTP has no use for them.
             Some(url) if url.starts_with("http://") => self.plain.clone(),
-            _ => self.encrypted.clone(),
+            _ => match self.encrypted.get() {
+                Some(client) => client.clone(),
+                None => {
+                    let new = encrypted_client(self.ca_bundle.as_deref().map(Path::new))?;
+                    self.encrypted.get_or_init(|| new).clone()
+                }
+            },
         };
         let app_name = AppName::new(concat!("tapvault-", env!("CARGO_PKG_VERSION")))
             .map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
@@ -298,12 +307,12 @@ struct Voice {
 
 impl Voice {
     fn say(&self, line: &str) {
-        eprintln!("{line}");
+        say(line);
     }
 
     fn debug(&self, line: &str) {
         if self.chatter == Chatter::Debug {
-            eprintln!("debug: {line}");
+            say(&format!("debug: {line}"));
         }
     }
 }
@@ -319,6 +328,16 @@ fn encrypted_client(bundle: Option<&Path>) -> Result<SharedHttpClient> {
                 ErrorKind::Config,
                 format!("AWS_CA_BUNDLE: {} holds no certificate", path.display()),
             ));
+        }
+        // The library would panic on what it can't read.
+        for certificate in rustls_pki_types::CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let readable = certificate.is_ok_and(|der| rustls::RootCertStore::empty().add(der).is_ok());
+            if !readable {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("AWS_CA_BUNDLE: {} has a certificate that can't be read", path.display()),
+                ));
+            }
         }
         for certificate in certificates {
             store = store.with_pem_certificate(certificate);

@@ -22,6 +22,8 @@ pub struct Failure {
 enum What {
     /// AWS's own code and words.
     Refused { code: String, message: String, status: u16 },
+    /// A server's error without AWS's words: an overloaded front end's, or a proxy's.
+    Broken(u16),
     /// There was an answer, but none that AWS gives.
     Garbled,
     /// No answer in time.
@@ -57,11 +59,7 @@ impl Failure {
                     status: service.raw().status().as_u16(),
                 },
                 // A proxy's or a captive portal's page, or an overloaded front end's.
-                None if service.raw().status().as_u16() >= 500 => What::Refused {
-                    code: format!("HTTP {}", service.raw().status().as_u16()),
-                    message: String::new(),
-                    status: service.raw().status().as_u16(),
-                },
+                None if service.raw().status().as_u16() >= 500 => What::Broken(service.raw().status().as_u16()),
                 None => What::Garbled,
             },
             SdkError::ResponseError(_) => What::Garbled,
@@ -93,6 +91,7 @@ impl Failure {
     pub fn word(&self) -> String {
         match &self.what {
             What::Refused { code, .. } => code.clone(),
+            What::Broken(status) => format!("HTTP {status}"),
             What::Garbled => "an answer that is not AWS's".into(),
             What::Late => "no answer in time".into(),
             What::Unreachable(why) => why.clone(),
@@ -124,7 +123,8 @@ impl Failure {
                     (false, _) => Retry::Never,
                 }
             }
-            What::Garbled | What::Late | What::Unreachable(_) => Retry::PerhapsDone,
+            What::Broken(429 | 503) => Retry::NotDone(self.retry_after),
+            What::Broken(_) | What::Garbled | What::Late | What::Unreachable(_) => Retry::PerhapsDone,
             What::Unsent(_) => Retry::Never,
         }
     }
@@ -144,6 +144,11 @@ impl Failure {
             What::Refused { code, message, .. } => {
                 Error::new(ErrorKind::Aws, format!("{call} refused: {code}: \"{message}\"{tries}"))
             }
+            What::Broken(status) => Error::new(
+                ErrorKind::Network,
+                format!("{call}: {place} answered HTTP {status}, without AWS's words{tries}"),
+            )
+            .hint("try again later; a proxy may be in between (HTTPS_PROXY)"),
             What::Garbled => Error::new(
                 ErrorKind::Network,
                 format!("{call}: {place} gave an answer that is not AWS's{tries}"),

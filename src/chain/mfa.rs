@@ -7,6 +7,8 @@ use crate::chain::Mfa;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process;
+use crate::profile::Sourced;
+use crate::profile::value::Command;
 use crate::secret::SecretText;
 use crate::vault::folder::Folder;
 use serde::{Deserialize, Serialize};
@@ -53,24 +55,44 @@ impl<'a> Codes<'a> {
             self.remember(&serial)?;
             return Ok(MfaCode { serial, code });
         }
-        self.await_unspent(&serial)?;
-        let code = match &mfa.process {
-            Some(command) => {
-                let output = process::capture(command.value.line(), "mfa_process", PROCESS_PATIENCE)?;
-                let code = parse(output.expose()).ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::Config,
-                        format!("mfa_process ({}) printed no code of 6 digits", command.origin),
-                    )
-                })?;
-                // An automatic code must never be sent twice, so here the record is no courtesy.
-                self.steps.spend(&serial, self.now_step())?;
-                return Ok(MfaCode { serial, code });
+        // Another command may spend the same step between the look and the claim; then the next one is waited for.
+        loop {
+            self.await_unspent(&serial)?;
+            let before = self.now_step();
+            let (code, origin) = match &mfa.process {
+                Some(command) => (self.run(command)?, Origin::Program),
+                None => (self.ask(&serial, mfa, purpose)?, Origin::Person),
+            };
+            match self.steps.claim(&serial, self.now_step()) {
+                Ok(true) if origin == Origin::Person || before == self.now_step() => {
+                    return Ok(MfaCode { serial, code });
+                }
+                // The half minute ended while the program ran: which one the code is of nobody knows.
+                Ok(true) => {}
+                Ok(false) => self
+                    .ctx
+                    .dialogue
+                    .tell("another command has spent the code of this half minute"),
+                // Without the record an automatic code could be sent twice; a person knows what was typed where.
+                Err(error) if origin == Origin::Program => return Err(error),
+                Err(error) => {
+                    self.ctx
+                        .dialogue
+                        .tell(&format!("warning: the spent code could not be recorded: {error}"));
+                    return Ok(MfaCode { serial, code });
+                }
             }
-            None => self.ask(&serial, mfa, purpose)?,
-        };
-        self.remember(&serial)?;
-        Ok(MfaCode { serial, code })
+        }
+    }
+
+    fn run(&self, command: &Sourced<Command>) -> Result<SecretText> {
+        let output = process::capture(command.value.line(), "mfa_process", PROCESS_PATIENCE)?;
+        parse(output.expose()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                format!("mfa_process ({}) printed no code of 6 digits", command.origin),
+            )
+        })
     }
 
     fn ask(&self, serial: &str, mfa: &Mfa, purpose: &str) -> Result<SecretText> {
@@ -108,9 +130,9 @@ impl<'a> Codes<'a> {
         Ok(())
     }
 
-    /// Records the step of a code that a person gave. If that fails the person is told, and may go on.
+    /// Records the step of a code from the command line. If that fails the person is told, and may go on.
     fn remember(&self, serial: &str) -> Result<()> {
-        if let Err(error) = self.steps.spend(serial, self.now_step()) {
+        if let Err(error) = self.steps.claim(serial, self.now_step()) {
             self.ctx
                 .dialogue
                 .tell(&format!("warning: the spent code could not be recorded: {error}"));
@@ -121,6 +143,13 @@ impl<'a> Codes<'a> {
     fn now_step(&self) -> i64 {
         self.ctx.now().as_second().div_euclid(STEP)
     }
+}
+
+/// Who gave a code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Person,
+    Program,
 }
 
 /// A code of six digits; spaces between them are forgiven.
@@ -143,14 +172,18 @@ impl Steps {
         Ok(self.read()?.0.get(serial).copied())
     }
 
-    fn spend(&self, serial: &str, step: i64) -> Result<()> {
+    /// Takes `step` for one call; `false` if it, or a later one, is taken already. Look and record under one lock.
+    fn claim(&self, serial: &str, step: i64) -> Result<bool> {
         self.folder.ensure()?;
         let _lock = self.folder.lock()?;
         let mut spent = self.read()?;
-        let last = spent.0.entry(serial.to_owned()).or_insert(step);
-        *last = step.max(*last);
+        if spent.0.get(serial).is_some_and(|last| *last >= step) {
+            return Ok(false);
+        }
+        spent.0.insert(serial.to_owned(), step);
         let json = serde_json::to_vec(&spent).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
-        self.folder.replace(FILE, &json)
+        self.folder.replace(FILE, &json)?;
+        Ok(true)
     }
 
     fn read(&self) -> Result<Spent> {
@@ -185,8 +218,9 @@ mod tests {
         let steps = Steps {
             folder: Folder::at(dir.path().join("state")),
         };
-        steps.spend("a", 7).expect("recorded");
-        steps.spend("a", 5).expect("recorded");
+        assert!(steps.claim("a", 7).expect("recorded"));
+        assert!(!steps.claim("a", 7).expect("looked up"), "the same step");
+        assert!(!steps.claim("a", 5).expect("looked up"), "an earlier one");
         assert_eq!(steps.last("a").expect("read"), Some(7));
         assert_eq!(steps.last("b").expect("read"), None);
     }

@@ -1,8 +1,9 @@
 //! Bases that are no entry of the vault: a `credential_process`, a web identity token. Their sessions are not kept: nothing
 //! was opened, so there is no vault secret to seal them with, and no touch to save.
 
+use super::call::{call, default_session_name, endpoint};
 use super::mfa::Codes;
-use super::resolve::{Wishes, call, default_session_name, endpoint};
+use super::resolve::Wishes;
 use super::{AssumeRoleWithWebIdentity, Base, Chain, Step, Token};
 use crate::aws::{RoleRequest, Sts};
 use crate::context::Context;

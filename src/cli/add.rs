@@ -88,7 +88,7 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         added: ctx.now(),
         replace,
     };
-    entry::store_access_key(&vault, &trusted, secret, new)?;
+    entry::store_access_key(ctx, &vault, &trusted, secret, new)?;
     ctx.dialogue
         .note(&format!("sealed {profile} to {}", trusted.list().names()));
     common::tell_ways_in(ctx, trusted.list());

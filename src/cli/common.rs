@@ -8,6 +8,7 @@ use crate::presence::{Action, Request, processes};
 use crate::profile::{Config, ConfigError, EnvView, FileKind, Partition, Profile, ProfileName, Sourced, files};
 use crate::vault::Vault;
 use crate::vault::keyring::KeyList;
+use crate::wrap::KeyKind;
 
 impl EnvView for Env {
     fn get(&self, name: &str) -> Option<&str> {
@@ -138,6 +139,14 @@ pub fn request(vault: &Vault, chain: &Chain, action: Action) -> Result<Request> 
 
 /// Says that no touch stands before the entries, if that is so.
 pub fn tell_presence(ctx: &Context, list: &KeyList) {
+    for key in &list.keys {
+        if let KeyKind::Piv(details) = &key.kind
+            && let Some(weakness) = details.weakness()
+        {
+            ctx.dialogue
+                .note(&format!("presence of {} is weaker: {weakness}", key.name));
+        }
+    }
     if ctx.settings.quiet_presence {
         return;
     }

@@ -101,10 +101,10 @@ fn remove(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     if !readable.is_empty() {
         ctx.dialogue
             .note("Whoever has that key, and a copy of this vault from before, could still read these access keys. Make new ones:");
-        ctx.dialogue.note(&format!(
-            "  at AWS, then: tapvault add --force {}",
-            readable.join(" ... ")
-        ));
+        for profile in &readable {
+            ctx.dialogue
+                .note(&format!("  in the IAM console, then: tapvault add --force {profile}"));
+        }
     }
     common::tell_ways_in(ctx, outcome.trusted.list());
     Ok(())
@@ -162,10 +162,9 @@ fn trust(args: &TrustArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
 
 /// Announces how many touches a command will take, before the first.
 fn planned<'a>(ctx: &'a Context, total: usize) -> Touches<'a> {
-    if total > 1 {
-        ctx.dialogue.tell(&format!("{total} touches"));
-    }
-    Touches::planned(&ctx.dialogue, total)
+    let touches = Touches::planned(&ctx.dialogue, total);
+    enrollment::tell_total(ctx, &touches);
+    touches
 }
 
 fn report(ctx: &Context, outcome: &Outcome, headline: &str) {

@@ -51,9 +51,11 @@ struct Row {
 
 pub fn run(args: &ListArgs, ctx: &Context) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
-    let (snapshot, _lock) = vault.read()?;
+    let (snapshot, lock) = vault.read()?;
     let now = ctx.now();
     let rows = rows(ctx, &vault, now)?;
+    // A pager may keep the output waiting for long; nobody else should be.
+    drop(lock);
     let text = if args.json {
         let json = serde_json::to_string_pretty(&rows).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
         format!("{json}\n")

@@ -32,8 +32,7 @@ const SOURCES: &str = "sources.json";
 const CHANGE_LOCK: &str = ".change-lock";
 
 /// How the entries come to the new list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// A key was added: a stanza more in each header. K and the file keys stay.
     Rewrap,
@@ -41,12 +40,22 @@ pub enum Method {
     Reencrypt,
 }
 
+impl Method {
+    /// Told by the two lists, both verified: a new K means that everything is sealed anew. Nothing that lies in the folder
+    /// beside them may turn a removal into something less.
+    fn between(before: Option<&KeyList>, next: &KeyList) -> Self {
+        match before {
+            Some(before) if before.vault_secret_sha256 == next.vault_secret_sha256 => Method::Rewrap,
+            Some(_) | None => Method::Reencrypt,
+        }
+    }
+}
+
 /// What `next/sources.json` says.
 #[derive(Serialize, Deserialize)]
 struct Sources {
     /// "enroll paper" or "remove yubikey-1", for messages.
     what: String,
-    method: Method,
     /// SHA-256 of the list that the change started from, hex.
     from: Option<String>,
     /// Entry file -> SHA-256 of the file that its prepared version was made from, hex.
@@ -58,6 +67,7 @@ pub struct Change<'v> {
     vault: &'v Vault,
     stage: Folder,
     sources: Sources,
+    method: Method,
     next: TrustedList,
     /// The K that goes into `vault.age`. Known from the start when everything is sealed anew; else the first entry tells it.
     secret: Option<VaultSecret>,
@@ -83,7 +93,6 @@ impl<'v> Change<'v> {
     pub fn begin(
         vault: &'v Vault,
         what: String,
-        method: Method,
         from: Option<&TrustedList>,
         version: &Version,
         secret: Option<VaultSecret>,
@@ -101,12 +110,12 @@ impl<'v> Change<'v> {
         }
         let next = TrustedList::own(version);
         let change = Change {
+            method: Method::between(from.map(TrustedList::list), next.list()),
             added: added_recipients(from.map(TrustedList::list), next.list())?,
             vault,
             stage,
             sources: Sources {
                 what,
-                method,
                 from: from.map(|list| hex(&list.digest())),
                 entries: BTreeMap::new(),
             },
@@ -151,9 +160,11 @@ impl<'v> Change<'v> {
         }
         // The prepared list lies in the folder like everything else: its voucher is checked like any other's.
         let next = unlocked.trusted.successor(&version)?;
-        let secret = match sources.method {
+        let method = Method::between(Some(list), next.list());
+        let secret = match method {
             Method::Rewrap => None,
             Method::Reencrypt => {
+                touches.plan_more(unlocked.key.touches_for(1, 0));
                 let bytes = stage.read(VAULT_SECRET_FILE)?.unwrap_or_default();
                 let file = AgeFile::parse(&format!("{STAGE}/{VAULT_SECRET_FILE}"), bytes)?;
                 let payload = open(
@@ -170,6 +181,7 @@ impl<'v> Change<'v> {
             }
         };
         Ok(Change {
+            method,
             added: added_recipients(Some(list), next.list())?,
             vault,
             stage,
@@ -211,7 +223,13 @@ impl<'v> Change<'v> {
         let profile = profile_of(&entries, file)?;
         let sealed = AgeFile::parse(&format!("{ENTRIES}/{file}"), bytes)?;
         let purpose = format!("open {profile} and seal it anew");
-        let file_key = unlocked.key.unwrap_file_key(sealed.stanzas(), &purpose, touches)?;
+        let file_key = unlocked
+            .key
+            .unwrap_file_key(sealed.stanzas(), &purpose, touches)
+            .map_err(|error| match error.kind() {
+                ErrorKind::NoKey | ErrorKind::Damaged => error.within(sealed.name()),
+                _ => error,
+            })?;
         // Checked like at any opening: a forged or misplaced entry must not be passed on to the new keys.
         let mut payload = Payload::from_json(&sealed.open(&file_key)?, sealed.name())?;
         payload.check(
@@ -221,7 +239,7 @@ impl<'v> Change<'v> {
             &unlocked.trusted.list().secret_digest(),
         )?;
         check_place(&payload.profile, file)?;
-        let prepared = match self.sources.method {
+        let prepared = match self.method {
             Method::Rewrap => {
                 if self.secret.is_none() {
                     self.secret = Some(payload.vault_secret);
@@ -325,6 +343,14 @@ pub fn interrupted(vault: &Vault) -> Result<Option<Interrupted>> {
     )))
 }
 
+/// The stanzas of the prepared `vault.age`, so that an interrupted removal is resumed with a key that stays.
+pub fn prepared_stanzas(vault: &Vault) -> Result<Option<AgeFile>> {
+    let bytes = vault.folder().below(STAGE).read(VAULT_SECRET_FILE)?;
+    bytes
+        .map(|bytes| AgeFile::parse(&format!("{STAGE}/{VAULT_SECRET_FILE}"), bytes))
+        .transpose()
+}
+
 /// Throws an interrupted change away; the vault is as it was before it. Says whether there was one.
 ///
 /// # Errors
@@ -361,7 +387,7 @@ fn added_recipients(before: Option<&KeyList>, next: &KeyList) -> Result<Vec<Box<
 
 /// The profile for the messages: the sidecar's if it fits the file, else what the file name says.
 fn profile_of(entries: &Folder, file: &str) -> Result<String> {
-    let stem = file.trim_end_matches(".age");
+    let stem = file.strip_suffix(".age").unwrap_or_default();
     let sidecar = entries
         .read(&format!("{stem}.json"))?
         .as_deref()

@@ -176,9 +176,13 @@ pub struct NewEntry<'a> {
 
 /// Seals an access key and stores it with its sidecar.
 ///
+/// The sessions of the key that was there go first: an old sidecar beside the new entry would still lead to them. Once the
+/// entry is in its place the command has done its work, so what fails after that is a warning.
+///
 /// # Errors
 /// [`ErrorKind::Conflict`] when the key list, or the entry, was changed by somebody else since it was read.
 pub fn store_access_key(
+    ctx: &Context,
     vault: &Vault,
     trusted: &TrustedList,
     vault_secret: VaultSecret,
@@ -207,23 +211,34 @@ pub fn store_access_key(
     let payload = Payload {
         profile: profile.as_str().to_owned(),
         entry: EntryId::random(),
-        generation: beside.max(seen).saturating_add(1),
+        generation: next_generation(beside.max(seen), added),
         vault_secret,
         content: Content::AccessKey { key, arn, added },
     };
     let sealed = seal(&payload.to_json()?, &trusted.recipients()?)?;
-    entries.replace(&file, &sealed)?;
-    if let Some(sidecar) = Sidecar::of(&payload) {
-        entries.replace(&sidecar_file(profile.as_str()), &sidecar.to_json())?;
-    }
-    // Sessions of the key that was there are worth nothing now.
     super::session::drop_for(vault, Some(profile.as_str()))?;
-    vault.memory().remember_entry(
+    entries.replace(&file, &sealed)?;
+    let sidecar = Sidecar::of(&payload).map_or(Ok(()), |sidecar| {
+        entries.replace(&sidecar_file(profile.as_str()), &sidecar.to_json())
+    });
+    let remembered = vault.memory().remember_entry(
         &trusted.list().vault,
         profile.as_str(),
         payload.generation,
         payload.entry.as_str(),
-    )
+    );
+    for error in [sidecar.err(), remembered.err()].into_iter().flatten() {
+        ctx.dialogue.tell(&format!(
+            "warning: {profile} is sealed, but what belongs beside it is not written: {error}"
+        ));
+    }
+    Ok(())
+}
+
+/// One more than the highest that is known, and at least the time in seconds: a machine that has never seen the profile's
+/// earlier entries must not number its own below them, or the others would take it for an old copy.
+fn next_generation(highest: u64, now: Timestamp) -> u64 {
+    highest.saturating_add(1).max(now.as_second().unsigned_abs())
 }
 
 /// Removes the access key of `profile`, its sidecar and its sessions. `opened` is the file that the touch was for.

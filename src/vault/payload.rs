@@ -70,6 +70,8 @@ pub enum Content {
         session: Session,
         /// The digest of everything that went into it (see `vault::session`).
         inputs: String,
+        /// The profile whose access key it was made with: when that goes, it goes.
+        base: String,
     },
     /// `vault.age`: K and nothing else.
     VaultSecret,
@@ -105,6 +107,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     inputs: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     arn: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     added: Option<Timestamp>,
@@ -124,6 +128,7 @@ struct Read {
     session_token: Option<SecretText>,
     expires: Option<Timestamp>,
     inputs: Option<String>,
+    base: Option<String>,
     arn: Option<String>,
     added: Option<Timestamp>,
 }
@@ -145,6 +150,7 @@ impl Payload {
             session_token: None,
             expires: None,
             inputs: None,
+            base: None,
             arn: None,
             added: None,
         };
@@ -155,12 +161,13 @@ impl Payload {
                 written.arn = arn.as_deref();
                 written.added = Some(*added);
             }
-            Content::Session { session, inputs } => {
+            Content::Session { session, inputs, base } => {
                 written.access_key_id = Some(&session.id);
                 written.secret_access_key = Some(session.secret.expose());
                 written.session_token = Some(session.token.expose());
                 written.expires = Some(session.expires);
                 written.inputs = Some(inputs);
+                written.base = Some(base);
             }
             Content::VaultSecret => {}
         }
@@ -237,6 +244,7 @@ impl Payload {
                     expires: read.expires.ok_or_else(|| damaged("the time is missing"))?,
                 },
                 inputs: read.inputs.ok_or_else(|| damaged("its inputs are missing"))?,
+                base: read.base.ok_or_else(|| damaged("its base is missing"))?,
             },
             "vault-secret" => Content::VaultSecret,
             other => return Err(damaged(&format!("its kind {other:?} is none that this tapvault knows"))),

@@ -13,6 +13,7 @@ use crate::agefile::{AgeFile, seal};
 use crate::credential::Session;
 use crate::error::{ErrorKind, Result};
 use crate::presence::Touches;
+use crate::profile::ProfileName;
 use crate::secret::VaultSecret;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -100,31 +101,48 @@ pub fn open_sealed(
         purpose,
         touches,
     )?;
-    let Content::Session { session, inputs } = payload.content else {
+    let Content::Session { session, inputs, .. } = payload.content else {
         return Ok(None);
     };
     let usable = inputs == id.0 && freshness.holds(session.expires);
     Ok(usable.then_some((session, payload.vault_secret)))
 }
 
-/// Seals `session` for later commands. `profile` is the one whose step it is.
+/// A session on its way into the vault.
+pub struct NewSession<'a> {
+    /// What it is found by.
+    pub id: &'a SessionId,
+    /// The profile whose step it is.
+    pub profile: &'a ProfileName,
+    /// The profile whose access key made it.
+    pub base: &'a ProfileName,
+    /// The credentials.
+    pub session: &'a Session,
+}
+
+/// Seals a session for later commands. What has ended goes.
 pub fn store(
     vault: &Vault,
     trusted: &TrustedList,
     secret: &VaultSecret,
-    id: &SessionId,
-    profile: &str,
-    session: &Session,
+    new: NewSession<'_>,
     now: Timestamp,
 ) -> Result<()> {
+    let NewSession {
+        id,
+        profile,
+        base,
+        session,
+    } = new;
     let payload = Payload {
-        profile: profile.to_owned(),
+        profile: profile.to_string(),
         entry: EntryId::random(),
         generation: 1,
         vault_secret: secret.clone(),
         content: Content::Session {
             session: session.clone(),
             inputs: id.0.clone(),
+            base: base.to_string(),
         },
     };
     let sealed = seal(&payload.to_json()?, &trusted.recipients()?)?;
@@ -139,14 +157,17 @@ pub fn store(
     }
 }
 
-/// Drops the sessions of `profile`, or all. Call it under the vault's lock. Says how many.
+/// Drops the sessions of `profile` and those made with its access key, or all. Call it under the vault's lock. Says how many.
 pub(super) fn drop_for(vault: &Vault, profile: Option<&str>) -> Result<usize> {
+    let concerned =
+        |sidecar: &Sidecar, profile: &str| sidecar.profile == profile || sidecar.base.as_deref() == Some(profile);
     drop_where(vault, |sidecar| {
-        profile.is_none_or(|profile| sidecar.is_none_or(|sidecar| sidecar.profile == profile))
+        // One without a readable sidecar would never be found again.
+        profile.is_none_or(|profile| sidecar.is_none_or(|sidecar| concerned(sidecar, profile)))
     })
 }
 
-/// Drops the sessions of `profile`, or all. Says how many.
+/// Drops the sessions of `profile` and those made with its access key, or all. Says how many.
 pub fn clear(vault: &Vault, profile: Option<&str>) -> Result<usize> {
     if !vault.sessions().exists() {
         return Ok(0);
@@ -168,7 +189,7 @@ fn drop_where(vault: &Vault, condemned: impl Fn(Option<&Sidecar>) -> bool) -> Re
     let sessions = vault.sessions();
     let mut dropped = 0;
     for file in sessions.names(".age")? {
-        let beside = format!("{}.json", file.trim_end_matches(".age"));
+        let beside = format!("{}.json", file.strip_suffix(".age").unwrap_or_default());
         let sidecar = sessions.read(&beside)?.as_deref().and_then(Sidecar::parse);
         if condemned(sidecar.as_ref()) {
             sessions.remove(&file)?;

@@ -25,6 +25,9 @@ pub struct Sidecar {
     /// When the access key was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added: Option<Timestamp>,
+    /// The profile whose access key a session was made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// When a session ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
@@ -43,7 +46,7 @@ pub enum SidecarKind {
 impl Sidecar {
     /// The sidecar that belongs beside `payload`; `None` for the vault secret, which needs none.
     pub fn of(payload: &Payload) -> Option<Self> {
-        let base = |kind, access_key_id: &str| Sidecar {
+        let common = |kind, access_key_id: &str| Sidecar {
             tapvault: FORMAT,
             profile: payload.profile.clone(),
             entry: payload.entry.clone(),
@@ -52,17 +55,19 @@ impl Sidecar {
             access_key_id: access_key_id.to_owned(),
             arn: None,
             added: None,
+            base: None,
             expires: None,
         };
         match &payload.content {
             Content::AccessKey { key, arn, added } => Some(Sidecar {
                 arn: arn.clone(),
                 added: Some(*added),
-                ..base(SidecarKind::AccessKey, &key.id)
+                ..common(SidecarKind::AccessKey, &key.id)
             }),
-            Content::Session { session, .. } => Some(Sidecar {
+            Content::Session { session, base, .. } => Some(Sidecar {
+                base: Some(base.clone()),
                 expires: Some(session.expires),
-                ..base(SidecarKind::Session, &session.id)
+                ..common(SidecarKind::Session, &session.id)
             }),
             Content::VaultSecret => None,
         }

@@ -50,7 +50,7 @@ struct Row {
 
 pub fn list(args: &ListArgs, ctx: &Context) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
-    let (snapshot, _lock) = vault.read()?;
+    let snapshot = vault.read()?.0;
     let Some(keyring) = &snapshot.keyring else {
         if args.json {
             return print("[]\n");

@@ -78,7 +78,11 @@ pub fn finish(vault: &Folder) -> Result<()> {
     }
     let record = read(&stage)?;
     let list = check(vault, &stage, &record)?;
-    for path in record.files.keys().filter(|path| *path != LIST_FILE) {
+    for (path, wanted) in record.files.iter().filter(|(path, _)| *path != LIST_FILE) {
+        // In its place already: whatever lies in the stage under its name is not what was prepared.
+        if place(vault, path)?.as_ref() == Some(wanted) {
+            continue;
+        }
         let (folder, name) = split(path);
         let (from, to) = match folder {
             Some(part) => (stage.below(part), vault.below(part)),
@@ -115,6 +119,13 @@ pub fn finish(vault: &Folder) -> Result<()> {
 pub(super) fn abandon(vault: &Folder) -> Result<bool> {
     let stage = vault.below(STAGE);
     if let Err(error) = finish(vault) {
+        // A disk that fails now may work later; only what can never be finished is thrown away.
+        if !matches!(
+            error.kind(),
+            ErrorKind::Conflict | ErrorKind::Damaged | ErrorKind::Forged
+        ) {
+            return Err(error);
+        }
         // An unreadable record names nothing, so nothing can have been moved by it.
         let files = read(&stage).map(|record| record.files).unwrap_or_default();
         for (path, wanted) in &files {

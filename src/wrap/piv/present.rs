@@ -5,6 +5,7 @@ use super::{PivDetails, PivRecipient};
 use crate::context::{Chatter, Context};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
+use crate::prompt::say;
 use crate::secret::SecretText;
 use crate::token::card::{Card, Readers, Transaction};
 use crate::token::discover::{self, Evidence, Holder};
@@ -90,7 +91,7 @@ pub fn readers(ctx: &Context) -> Result<Readers> {
     let readers = Readers::open().map_err(|err| describe(&err, "a YubiKey"))?;
     Ok(match ctx.chatter {
         Chatter::Normal => readers,
-        Chatter::Debug => readers.observed(|line| eprintln!("debug: {line}")),
+        Chatter::Debug => readers.observed(|line| say(&format!("debug: {line}"))),
     })
 }
 
@@ -109,20 +110,16 @@ impl<'a> PresentPiv<'a> {
         let token_is_weaker = holder.policies.touch != TouchPolicy::Always
             || holder.origin != Some(KeyOrigin::Generated)
             || holder.evidence == Evidence::Certificate;
-        match details.weakness() {
-            None if token_is_weaker => {
-                return Err(Error::new(
-                    ErrorKind::Forged,
-                    format!(
-                        "{name} in {} asks for less presence than the key list says: {}",
-                        details.token(),
-                        holder.policies.touch
-                    ),
-                )
-                .hint("somebody changed the key list; restore keys.json from a backup"));
-            }
-            None => {}
-            Some(weakness) => ctx.dialogue.tell(&format!("presence of {name} is weaker: {weakness}")),
+        if token_is_weaker && details.weakness().is_none() {
+            return Err(Error::new(
+                ErrorKind::Forged,
+                format!(
+                    "{name} in {} asks for less presence than the key list says: {}",
+                    details.token(),
+                    holder.policies.touch
+                ),
+            )
+            .hint("somebody changed the key list; restore keys.json from a backup"));
         }
         Ok(PresentPiv {
             ctx,
@@ -201,9 +198,10 @@ impl<'a> PresentPiv<'a> {
             touches.again(&token, purpose, waited.as_secs());
             // A key that wants its PIN every time has used it up with the missed touch.
             if policies.pin == PinPolicy::Always
-                && let Some(pin) = &self.pin
+                && let Some(pin) = self.pin.take()
             {
                 piv.verify(pin.expose().as_bytes()).map_err(said)?;
+                self.pin = Some(pin);
             }
             outcome = operation(&mut piv, policies);
         }
