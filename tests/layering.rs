@@ -156,7 +156,7 @@ fn arrows_go_down() {
         ("enrollment", &["vault", "wrap", "token", "presence"]),
         ("chain", &["profile", "vault", "aws", "presence", "process"]),
         ("vault", &["wrap", "presence", "profile"]),
-        ("wrap", &["token", "presence", "process"]),
+        ("wrap", &["token", "presence", "process", "prompt"]),
         ("presence", &["prompt"]),
         ("process", &["render"]),
         ("context", &["prompt"]),
