@@ -3,7 +3,7 @@
 pub mod capture;
 pub mod environment;
 
-pub use capture::capture;
+pub use capture::{Inherit, capture};
 
 use crate::context::Env;
 use crate::error::{Error, ErrorKind, Result};

@@ -6,6 +6,10 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+/// Environment variables that carry secrets of AWS. `add --env` has them in its own environment, and the helpers that it
+/// starts (pinentry, `passphrase_command`) are not to get them.
+pub const SECRET_VARIABLES: [&str; 3] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"];
+
 /// A secret text: an AWS secret access key, a session token, a PIN, a passphrase.
 #[derive(Clone)]
 pub struct SecretText(Zeroizing<String>);

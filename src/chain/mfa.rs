@@ -86,7 +86,12 @@ impl<'a> Codes<'a> {
     }
 
     fn run(&self, command: &Sourced<Command>) -> Result<SecretText> {
-        let output = process::capture(command.value.line(), "mfa_process", PROCESS_PATIENCE)?;
+        let output = process::capture(
+            command.value.line(),
+            "mfa_process",
+            process::Inherit::All,
+            PROCESS_PATIENCE,
+        )?;
         parse(output.expose()).ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,

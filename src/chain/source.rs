@@ -9,7 +9,7 @@ use crate::aws::{RoleRequest, Sts};
 use crate::context::Context;
 use crate::credential::{AccessKey, Credentials, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::capture;
+use crate::process::{Inherit, capture};
 use crate::profile::Origin;
 use crate::secret::SecretText;
 use jiff::Timestamp;
@@ -85,7 +85,7 @@ struct Printed {
 }
 
 fn from_process(line: &str, origin: &Origin, now: Timestamp) -> Result<Credentials> {
-    let printed = capture(line, "credential_process", PATIENCE).map_err(|error| error.within(origin))?;
+    let printed = capture(line, "credential_process", Inherit::All, PATIENCE).map_err(|error| error.within(origin))?;
     parse(printed.expose(), origin, now)
 }
 
@@ -137,7 +137,7 @@ fn read_token(token: &Token, origin: &Origin) -> Result<SecretText> {
             SecretText::copy_of(text.trim())
         }
         Token::Process(command) => {
-            let printed = capture(command.line(), "web_identity_token_process", PATIENCE)
+            let printed = capture(command.line(), "web_identity_token_process", Inherit::All, PATIENCE)
                 .map_err(|error| error.within(origin))?;
             SecretText::copy_of(printed.expose().trim())
         }

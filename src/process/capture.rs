@@ -1,7 +1,7 @@
 //! Runs a helper by the shell and takes what it prints: `passphrase_command`, `mfa_process`, `credential_process`.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::secret::SecretText;
+use crate::secret::{SECRET_VARIABLES, SecretText};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -13,6 +13,15 @@ use zeroize::Zeroizing;
 /// More than any helper prints. In bytes.
 const LONGEST: u64 = 64 << 10;
 
+/// What a helper gets of our environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inherit {
+    /// All of it, as AWS clients give it to `credential_process`.
+    All,
+    /// All but AWS's secrets, which `add --env` was given.
+    NoSecrets,
+}
+
 /// Runs `line` by `/bin/sh -c` and returns its standard output; its standard error goes where ours goes.
 ///
 /// `what` names the setting for the messages. Standard input is empty: it belongs to the child of `exec`.
@@ -20,9 +29,15 @@ const LONGEST: u64 = 64 << 10;
 /// # Errors
 /// [`ErrorKind::Config`] when it can't be run, fails, prints too much or nothing, or takes longer than `patience`; then
 /// everything that it started is killed.
-pub fn capture(line: &str, what: &str, patience: Duration) -> Result<SecretText> {
+pub fn capture(line: &str, what: &str, inherit: Inherit, patience: Duration) -> Result<SecretText> {
     let failed = |how: String| Error::new(ErrorKind::Config, format!("{what} {how}"));
-    let mut child = Command::new("/bin/sh")
+    let mut command = Command::new("/bin/sh");
+    if inherit == Inherit::NoSecrets {
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
         .arg("-c")
         .arg(line)
         .stdin(Stdio::null())
@@ -88,7 +103,7 @@ mod tests {
     use super::*;
 
     fn run(line: &str) -> Result<SecretText> {
-        capture(line, "helper", Duration::from_secs(5))
+        capture(line, "helper", Inherit::All, Duration::from_secs(5))
     }
 
     #[test]
@@ -111,9 +126,14 @@ mod tests {
     #[test]
     fn a_helper_that_hangs_is_ended_with_its_children() {
         let start = Instant::now();
-        let error = capture("sleep 60 & sleep 60", "helper", Duration::from_millis(100))
-            .err()
-            .expect("an error");
+        let error = capture(
+            "sleep 60 & sleep 60",
+            "helper",
+            Inherit::All,
+            Duration::from_millis(100),
+        )
+        .err()
+        .expect("an error");
         assert!(error.to_string().contains("did not end"));
         assert!(start.elapsed() < Duration::from_secs(5));
     }

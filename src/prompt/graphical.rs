@@ -1,12 +1,17 @@
 //! Secrets through pinentry, for callers without a terminal: an editor, a background job, credential_process.
+//!
+//! Which pinentry, for how long, and what its answer means. Its protocol is spoken in `assuan`.
+
+mod assuan;
 
 use crate::context::Env;
 use crate::error::{Error, ErrorKind, Result};
-use crate::secret::SecretText;
-use pinentry::PassphraseInput;
+use crate::secret::{SECRET_VARIABLES, SecretText};
+use assuan::{Assuan, Failure};
 use std::ffi::OsString;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The names under which distributions and Homebrew install it, best first.
 const USUAL_NAMES: [&str; 6] = [
@@ -21,11 +26,14 @@ const USUAL_NAMES: [&str; 6] = [
 /// Nothing (PATH) first, then where package managers put it.
 const USUAL_FOLDERS: [&str; 4] = ["", "/usr/bin/", "/usr/local/bin/", "/opt/homebrew/bin/"];
 
-/// How long the window stays open. In seconds.
-const PATIENCE: u16 = 60;
+/// How long the window stays open.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Assuan lines end at 1,000 bytes, and the library panics on longer ones.
-const LONGEST_TEXT: usize = 600;
+/// How much longer a pinentry may take that does not know the time-out.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A line has at most 1,000 bytes (libassuan's manual, "Client requests"); percent-encoding triples some.
+const LONGEST_TEXT: usize = 300;
 
 /// Which pinentry to run; looked for on PATH only when it is needed.
 pub struct Pinentry {
@@ -42,10 +50,27 @@ impl Pinentry {
 
     /// Shows `question` and returns what was typed.
     pub fn ask(&self, question: &str) -> Result<SecretText> {
-        let mut text = question.to_owned();
-        while text.len() > LONGEST_TEXT {
-            text.pop();
+        let Some(mut pinentry) = self.start() else {
+            return Err(self.none(question, None));
+        };
+        match converse(&mut pinentry, question) {
+            Ok(secret) => Ok(secret),
+            Err(Failure::Cancelled) => Err(Error::new(
+                ErrorKind::Cancelled,
+                format!("pinentry was closed at \"{question}\""),
+            )),
+            Err(Failure::TimedOut) => Err(Error::new(
+                ErrorKind::Pin,
+                format!(
+                    "nobody answered pinentry within {} s at \"{question}\"",
+                    PATIENCE.as_secs()
+                ),
+            )),
+            Err(Failure::Failed(why)) => Err(self.none(question, Some(&why))),
         }
+    }
+
+    fn start(&self) -> Option<Running> {
         let candidates: Vec<OsString> = match &self.named {
             Some(program) => vec![program.clone()],
             // Callers such as editors run with a short PATH, so the usual folders are tried too.
@@ -54,42 +79,19 @@ impl Pinentry {
                 .flat_map(|name| USUAL_FOLDERS.map(|folder| OsString::from(format!("{folder}{name}"))))
                 .collect(),
         };
-        // On a thread of its own: a pinentry that ignores its time-out must not hang a caller that has none.
-        let (send, answer) = mpsc::channel();
-        std::thread::spawn(move || {
-            let found = candidates.iter().find_map(|name| {
-                PassphraseInput::with_binary(name).map(|mut input| {
-                    input
-                        .with_title("tapvault")
-                        .with_description(&text)
-                        .with_prompt("PIN:")
-                        .with_timeout(PATIENCE)
-                        .interact()
-                })
-            });
-            let _ = send.send(found);
-        });
-        match answer.recv_timeout(Duration::from_secs(u64::from(PATIENCE) + 5)) {
-            Ok(Some(Ok(secret))) => {
-                use age::secrecy::ExposeSecret;
-                Ok(SecretText::copy_of(secret.expose_secret()))
+        candidates.iter().find_map(|program| {
+            let mut command = Command::new(program);
+            for name in SECRET_VARIABLES {
+                command.env_remove(name);
             }
-            Ok(Some(Err(pinentry::Error::Cancelled))) => Err(Error::new(
-                ErrorKind::Cancelled,
-                format!("pinentry was closed at \"{question}\""),
-            )),
-            Ok(Some(Err(pinentry::Error::Timeout))) | Err(_) => Err(Error::new(
-                ErrorKind::Pin,
-                format!("nobody answered pinentry within {PATIENCE} s at \"{question}\""),
-            )),
-            Ok(Some(Err(err))) => Err(self.none(question, Some(&err))),
-            Ok(None) => Err(self.none(question, None)),
-        }
+            let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            spawned.ok().map(Running)
+        })
     }
 
-    fn none(&self, question: &str, err: Option<&pinentry::Error>) -> Error {
-        let why = match (err, &self.named) {
-            (Some(err), _) => format!("pinentry failed: {err}"),
+    fn none(&self, question: &str, failure: Option<&str>) -> Error {
+        let why = match (failure, &self.named) {
+            (Some(failure), _) => format!("pinentry failed: {failure}"),
             (None, Some(program)) => format!(
                 "PINENTRY_PROGRAM names {}, which can't be run",
                 program.to_string_lossy()
@@ -100,4 +102,38 @@ impl Pinentry {
             "run it at a terminal, or install a graphical pinentry (Debian: pinentry-gnome3) and set PINENTRY_PROGRAM",
         )
     }
+}
+
+/// A pinentry at work; its window goes with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has seen the end of its input and goes by itself; one that doesn't is ended.
+        let deadline = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < deadline {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// On a thread of its own: a pinentry that ignores its time-out must not hang a caller that has none.
+fn converse(pinentry: &mut Running, question: &str) -> Result<SecretText, Failure> {
+    let (Some(input), Some(output)) = (pinentry.0.stdin.take(), pinentry.0.stdout.take()) else {
+        return Err(Failure::Failed("it has no input or no output".into()));
+    };
+    let mut text = question.to_owned();
+    while text.len() > LONGEST_TEXT {
+        text.pop();
+    }
+    let (send, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = send.send(Assuan { input, output }.ask(&text, PATIENCE));
+    });
+    answer.recv_timeout(PATIENCE + GRACE).unwrap_or(Err(Failure::TimedOut))
 }

@@ -4,7 +4,7 @@ use super::{KeyName, SoftwareKey};
 use crate::agefile::{self, AgeFile};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::process;
+use crate::process::{self, Inherit};
 use crate::secret::SecretText;
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, scrypt};
@@ -126,7 +126,7 @@ fn existing_passphrase(name: &KeyName, ctx: &Context) -> Result<SecretText> {
 /// The first line that the command prints. It is never an environment variable: those are inherited by every child and
 /// shown to every program of the user.
 fn from_command(command: &str) -> Result<SecretText> {
-    let output = process::capture(command, "passphrase_command", COMMAND_PATIENCE)
+    let output = process::capture(command, "passphrase_command", Inherit::NoSecrets, COMMAND_PATIENCE)
         .map_err(|error| Error::new(ErrorKind::Pin, error.message()).hint("it is set in config.toml"))?;
     let line = output.expose().lines().next().unwrap_or_default();
     Ok(SecretText::copy_of(line))

@@ -18,8 +18,9 @@ const PAUSE: Duration = Duration::from_millis(3);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     pub program: String,
-    /// The process that the test itself started: tapvault, and what runs before it to make it a session.
-    pub is_started_by_test: bool,
+    /// Whether what the test put into the environment may be there: in tapvault, and in what the test runs before it in the
+    /// same process. A child of tapvault between fork and exec looks like tapvault.
+    pub may_have_given: bool,
     /// `cmdline` or `environ`.
     pub file: &'static str,
     pub bytes: Vec<u8>,
@@ -107,7 +108,7 @@ impl Watcher {
                 for (file, bytes) in both.into_iter().flatten() {
                     self.seen.insert(Seen {
                         program: program.display().to_string(),
-                        is_started_by_test: pid == self.started,
+                        may_have_given: is_tapvault || pid == self.started,
                         file,
                         bytes,
                     });
