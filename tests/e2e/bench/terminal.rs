@@ -109,7 +109,13 @@ impl<'b> Terminal<'b> {
     /// Waits until these words are shown, after what was waited for before.
     #[track_caller]
     pub fn expect(&mut self, words: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        self.expect_within(words, PATIENCE);
+    }
+
+    /// The same, with another patience.
+    #[track_caller]
+    pub fn expect_within(&mut self, words: &str, patience: Duration) {
+        let deadline = Instant::now() + patience;
         let mut shown = self.screen.shown.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let text = plain(&shown);
@@ -121,8 +127,8 @@ impl<'b> Terminal<'b> {
             if left.is_zero() {
                 drop(shown);
                 panic!(
-                    "{words:?} was not shown within {} s:\n{}",
-                    PATIENCE.as_secs(),
+                    "{words:?} was not shown within {} ms:\n{}",
+                    patience.as_millis(),
                     self.text()
                 );
             }
