@@ -12,7 +12,7 @@ use crate::token::card::{ReaderName, Readers};
 use crate::token::discover::{self, Described, Evidence, Seen};
 use crate::token::piv::pin_needed;
 use crate::token::{self, Firmware, PinPolicy, Point, Policies, Serial, Slot, TouchPolicy};
-use crate::wrap::piv::failure::describe;
+use crate::wrap::piv::failure::{describe, missed_twice};
 use crate::wrap::piv::present::{self, PresentPiv};
 use crate::wrap::piv::{PivDetails, PivRecipient, PolicyEvidence};
 use crate::wrap::{EnrolledKey, KeyKind, KeyName};
@@ -181,6 +181,10 @@ impl<'a> ChosenToken<'a> {
         let pin = wants_pin
             .then(|| present::ask_pin(self.ctx, &label, status))
             .transpose()?;
+        if let Some(pin) = &pin {
+            // Before the key is made: a wrong PIN must not leave the slot occupied.
+            self.admin.try_pin(pin.expose().as_bytes()).map_err(said)?;
+        }
         self.authenticate(info.kind, pin.as_ref())?;
         let management = Management { touch: info.touch };
         management.announce(&label, touches);
@@ -254,7 +258,7 @@ impl<'a> ChosenToken<'a> {
             touches.again(&label, purpose, waited.as_secs());
             signed = self.admin.self_sign(made.slot, &made.point, made.policies, &text, pin);
         }
-        let signed = signed.map_err(|err| describe(&err, &label))?;
+        let signed = signed.map_err(|err| missed_twice(&err, &label, purpose))?;
         management.announce(&label, touches);
         self.admin
             .write_certificate(made.slot, &signed)

@@ -100,6 +100,17 @@ impl Admin {
         self.with_piv(|piv| piv.pin_status())
     }
 
+    /// Verifies the PIN, and drops it again: to know that it is right before anything is written.
+    ///
+    /// # Errors
+    /// As [`Piv::verify`].
+    pub fn try_pin(&mut self, pin: &[u8]) -> Result<()> {
+        self.with_piv(|piv| {
+            piv.pin_status()?;
+            piv.verify(pin)
+        })
+    }
+
     /// Whether the PIN is still the factory's. Spends no try.
     ///
     /// # Errors

@@ -49,6 +49,21 @@ pub fn describe(err: &token::Error, token: &str) -> Error {
     }
 }
 
+/// The failure of an operation that was armed twice; a missed touch names what was not done.
+pub fn missed_twice(err: &token::Error, token: &str, purpose: &str) -> Error {
+    match err {
+        token::Error::NoTouch { waited } => Error::new(
+            ErrorKind::NoTouch,
+            format!(
+                "{token} was not touched (2 x {} s), so this was not done: {purpose}",
+                waited.as_secs()
+            ),
+        )
+        .hint("try again; if it never blinked, `ykman list` shows which tokens are plugged in"),
+        err => describe(err, token),
+    }
+}
+
 /// "YubiKey 1 is in use, perhaps by scdaemon (pid 812)".
 pub fn busy_words(token: &str) -> String {
     let holders = processes::likely_card_holders();

@@ -1,6 +1,6 @@
 //! A PIV key whose token is plugged in: PIN, touch, ECDH and vouchers, with what a person has to know at each step.
 
-use super::failure::{busy_error, busy_words, describe};
+use super::failure::{busy_error, busy_words, describe, missed_twice};
 use super::{PivDetails, PivRecipient};
 use crate::context::{Chatter, Context};
 use crate::error::{Error, ErrorKind, Result};
@@ -207,17 +207,7 @@ impl<'a> PresentPiv<'a> {
         }
         self.selected = Some(piv.pause());
         drop(transaction);
-        outcome.map_err(|err| match err {
-            token::Error::NoTouch { waited } => Error::new(
-                ErrorKind::NoTouch,
-                format!(
-                    "{token} was not touched (2 x {} s), so this was not done: {purpose}",
-                    waited.as_secs()
-                ),
-            )
-            .hint("try again; if it never blinked, `ykman list` shows which tokens are plugged in"),
-            err => said(err),
-        })
+        outcome.map_err(|err| missed_twice(&err, &token, purpose))
     }
 }
 
