@@ -14,7 +14,7 @@
 
 pub mod card;
 mod files;
-mod pinentry;
+pub mod pinentry;
 mod program;
 pub mod run;
 pub mod secrets;
@@ -40,7 +40,7 @@ use tempfile::TempDir;
 
 pub use files::Snapshot;
 pub use run::{Invocation, Output};
-pub use terminal::Terminal;
+pub use terminal::{CTRL_C, Terminal};
 
 /// The first token's serial number.
 pub const SERIAL: u32 = 15_042_118;
@@ -59,7 +59,7 @@ pub type Key = (&'static str, &'static str);
 pub const ANA: Key = (ANA_KEY, ANA_SECRET);
 
 /// How long the tokens wait for a touch: short, for a touch is missed twice.
-const TOUCH_PATIENCE: Duration = Duration::from_millis(1500);
+pub const TOUCH_PATIENCE: Duration = Duration::from_millis(1500);
 /// How long after the blink a touch comes by itself.
 const TOUCH_AFTER: Duration = Duration::from_millis(20);
 
@@ -232,6 +232,31 @@ impl Bench {
 
     // --- running things
 
+    /// Where the program under test is, for scripts.
+    pub fn tapvault_path(&self) -> &'static str {
+        program::tapvault()
+    }
+
+    /// ykman as somebody's tool beside tapvault, on the first token.
+    pub fn ykman(&self, arguments: &[&str]) {
+        let serial = SERIAL.to_string();
+        let all = [&["--device", &serial], arguments].concat();
+        let status = std::process::Command::new("/usr/bin/ykman")
+            .args(all)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.hand())
+            .env("LANG", "C.UTF-8")
+            .env(SOCKET_VARIABLE, self.rig().socket())
+            .output()
+            .expect("ykman runs");
+        assert!(
+            status.status.success(),
+            "ykman: {}",
+            String::from_utf8_lossy(&status.stderr)
+        );
+    }
+
     /// The program under test with these arguments.
     pub fn tapvault<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Invocation<'_> {
         self.program(program::tapvault(), arguments)
@@ -249,6 +274,11 @@ impl Bench {
     /// `key enroll piv`, which takes two touches and one PIN.
     pub fn enroll(&self) -> Output {
         self.tapvault(["key", "enroll", "piv"]).run().success().touches(2)
+    }
+
+    /// Enrolls a second key on the same token: a touch to make it, and its voucher and the first key's.
+    pub fn enroll_another(&self) -> Output {
+        self.tapvault(["key", "enroll", "piv"]).run().success()
     }
 
     /// `add PROFILE` for a key, which takes one touch.
@@ -303,9 +333,11 @@ impl Bench {
         card::CardClient::connect(&self.rig().socket(), "shared", slot)
     }
 
-    /// Another program that keeps the card in this slot for itself.
-    pub fn card_kept(&self, slot: usize) -> card::CardClient {
-        card::CardClient::connect(&self.rig().socket(), "exclusive", slot)
+    /// Another program that keeps the card in this slot for itself; the kernel shows it as `scdaemon`.
+    pub fn card_kept_by_scdaemon(&self, slot: usize) -> card::CardClient {
+        let program = self.hand().join("scdaemon");
+        fs::copy(program::card_client(), &program).expect("a copy of card-client");
+        card::CardClient::connect_with(&program, &self.rig().socket(), "exclusive", slot)
     }
 
     fn usage(&self) -> Usage {
@@ -423,6 +455,11 @@ impl Bench {
         self.state().excepted.push(path.to_owned());
     }
 
+    /// Forgets the runs so far, for tests of the search itself.
+    pub fn forget_runs(&self) {
+        self.state().finished.clear();
+    }
+
     /// Looks for every secret in everything so far; also done when the bench is dropped.
     ///
     /// # Panics
@@ -432,7 +469,8 @@ impl Bench {
         assert!(findings.is_empty(), "secrets were found:\n  {}", findings.join("\n  "));
     }
 
-    fn findings(&self) -> Vec<String> {
+    /// Where secrets were found so far: a line for each.
+    pub fn findings(&self) -> Vec<String> {
         let mut state = self.state();
         for session in self.aws.sessions() {
             state

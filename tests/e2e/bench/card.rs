@@ -25,7 +25,12 @@ pub struct Reply {
 
 impl CardClient {
     pub fn connect(socket: &Path, mode: &str, slot: usize) -> Self {
-        let mut process = Command::new(program::card_client())
+        Self::connect_with(&program::card_client(), socket, mode, slot)
+    }
+
+    /// The same with a copy of card-client that has another name.
+    pub fn connect_with(program: &Path, socket: &Path, mode: &str, slot: usize) -> Self {
+        let mut process = Command::new(program)
             .env_clear()
             .env(SOCKET_VARIABLE, socket)
             .stdin(Stdio::piped())

@@ -42,6 +42,11 @@ impl Snapshot {
         self.0.keys().filter_map(|path| path.to_str()).collect()
     }
 
+    /// The permissions of a file or folder.
+    pub fn mode(&self, name: &str) -> u32 {
+        self.0.get(Path::new(name)).map_or(0, |(mode, _)| mode & 0o7777)
+    }
+
     /// The bytes of a file.
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         self.0.get(Path::new(name))?.1.as_deref()

@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// Programs, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 3] = [
+const NEEDED: [(&str, &str); 4] = [
     ("/usr/bin/setsid", "util-linux"),
     ("/usr/bin/aws", "awscli"),
+    ("/usr/bin/ykman", "yubikey-manager"),
     ("/usr/sbin/pcscd", "pcscd"),
 ];
 

@@ -316,7 +316,7 @@ impl Finished {
         for seen in &self.seen {
             let place = format!("{} of {} under `{}`", seen.file, seen.program, self.line);
             let mut allowed = self.allowed.clone();
-            if seen.is_started_by_test && seen.file == "environ" {
+            if seen.may_have_given && seen.file == "environ" {
                 allowed.anywhere.extend(self.allowed.environment.iter().cloned());
             }
             findings.extend(needles.find(&place, &seen.bytes, &allowed));
@@ -450,6 +450,14 @@ impl Output {
             pin.accepted,
             pin.refused,
         );
+        self
+    }
+
+    /// At least so many PINs were accepted, and none refused.
+    #[track_caller]
+    pub fn pins_at_least(self, accepted: u32) -> Self {
+        let pin = self.usage.pin;
+        assert!(pin.accepted >= accepted && pin.refused == 0, "{pin:?}\n{self}");
         self
     }
 
