@@ -379,7 +379,9 @@ pub fn tell_total(ctx: &Context, touches: &Touches<'_>) {
 
 /// Takes up an enrolment or a removal that was interrupted.
 pub fn resume(ctx: &Context, vault: &Vault, choice: &KeyChoice) -> Result<Outcome> {
-    let keyring = vault.read()?.0.keyring.ok_or_else(no_keys)?;
+    let Some(keyring) = vault.read()?.0.keyring else {
+        return Err(interrupted(vault)?.map_or_else(no_keys, |interrupted| interrupted.to_error()));
+    };
     // A key that the change takes out could not open what is prepared.
     let prepared = prepared_stanzas(vault)?;
     let stanzas = prepared.as_ref().map(AgeFile::stanzas);

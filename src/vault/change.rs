@@ -5,7 +5,7 @@
 
 use super::entry::{open, vault_secret_payload};
 use super::folder::{Folder, Lock};
-use super::keyring::{KeyList, Keyring, LIST_FILE, TrustedList, Version};
+use super::keyring::{KeyList, Keyring, LIST_FILE, TrustedList, Version, join_and};
 use super::name::{file_stem, from_stem, hex};
 use super::payload::Payload;
 use super::sidecar::Sidecar;
@@ -19,6 +19,7 @@ use crate::agefile::{AgeFile, seal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::secret::VaultSecret;
+use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use age::Recipient;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -81,6 +82,8 @@ pub struct Interrupted {
     pub what: String,
     /// How many entries were prepared.
     pub prepared: usize,
+    /// Whether it was to bring the vault's first key: then there is none that could take it up.
+    pub first: bool,
 }
 
 impl<'v> Change<'v> {
@@ -101,6 +104,11 @@ impl<'v> Change<'v> {
         let lock = claim(vault)?;
         if let Some(interrupted) = interrupted(vault)? {
             return Err(interrupted.to_error());
+        }
+        // From here on the list can't change: whoever changes it holds this lock. Found out at the commit only, it would
+        // leave an unfinished change behind that nobody can finish.
+        if Keyring::read(vault.folder())?.map(|keyring| keyring.digest()) != from.map(TrustedList::digest) {
+            return Err(changed_meanwhile().hint("run it again"));
         }
         let stage = vault.folder().below(STAGE);
         stage.remove_all()?;
@@ -161,6 +169,9 @@ impl<'v> Change<'v> {
         // The prepared list lies in the folder like everything else: its voucher is checked like any other's.
         let next = unlocked.trusted.successor(&version)?;
         let method = Method::between(Some(list), next.list());
+        if method == Method::Reencrypt && next.list().key_of(unlocked.key.proven_verifier()).is_none() {
+            return Err(goes(&sources.what, unlocked.key.name(), list, next.list()));
+        }
         let secret = match method {
             Method::Rewrap => None,
             Method::Reencrypt => {
@@ -264,11 +275,7 @@ impl<'v> Change<'v> {
     pub fn commit(self) -> Result<Result<TrustedList, (Self, Vec<String>)>> {
         let lock = self.vault.lock()?;
         if Keyring::read(self.vault.folder())?.map(|keyring| hex(&keyring.digest())) != self.sources.from {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "the enrolled keys were changed while this command ran",
-            )
-            .hint(abandon_hint()));
+            return Err(changed_meanwhile().hint(abandon_hint()));
         }
         let pending = self.pending()?;
         if !pending.is_empty() {
@@ -289,9 +296,12 @@ impl<'v> Change<'v> {
                 Error::new(ErrorKind::Conflict, "every entry was removed while this command ran").hint(abandon_hint()),
             );
         }
-        commit::declare(self.vault.folder(), self.sources.from.clone())?;
-        finish(self.vault.folder())?;
-        Ok(Ok(self.next))
+        let declared = commit::declare(self.vault.folder(), self.sources.from.clone());
+        match declared.and_then(|()| finish(self.vault.folder())) {
+            Ok(()) => Ok(Ok(self.next)),
+            Err(error) if is_committed(self.vault.folder()) => Err(unfinished(&self.sources.what, &error)),
+            Err(error) => Err(error),
+        }
     }
 
     fn stage_vault_secret(&self) -> Result<()> {
@@ -310,15 +320,17 @@ impl<'v> Change<'v> {
 impl Interrupted {
     /// The error for a new change while this one is unfinished.
     pub fn to_error(&self) -> Error {
-        Error::new(
+        let error = Error::new(
             ErrorKind::Conflict,
             format!(
                 "\"{}\" was interrupted after {} entries; nothing is lost",
                 self.what, self.prepared
             ),
-        )
-        .hint("tapvault key resume finishes it")
-        .hint(abandon_hint())
+        );
+        if self.first {
+            return error.hint("tapvault key resume --abandon throws it away; then enroll the key again");
+        }
+        error.hint("tapvault key resume finishes it").hint(abandon_hint())
     }
 }
 
@@ -335,10 +347,12 @@ pub fn interrupted(vault: &Vault) -> Result<Option<Interrupted>> {
         Interrupted {
             what: "a change of keys".into(),
             prepared: 0,
+            first: false,
         },
         |sources| Interrupted {
             what: sources.what,
             prepared: sources.entries.len(),
+            first: sources.from.is_none(),
         },
     )))
 }
@@ -407,6 +421,46 @@ fn check_place(profile: &str, file: &str) -> Result<()> {
         format!("{ENTRIES}/{file} was sealed for profile {profile:?}; it was copied there"),
     )
     .hint("restore it from a backup, or move it away"))
+}
+
+fn changed_meanwhile() -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "the enrolled keys were changed while this command ran",
+    )
+}
+
+/// The error for a change that has happened, and whose moves the next command will finish.
+fn unfinished(what: &str, error: &Error) -> Error {
+    Error::new(
+        error.kind(),
+        format!(
+            "\"{what}\" has happened, but not every file is in its place yet: {}",
+            error.message()
+        ),
+    )
+    .hint("free some space, or mend the folder; then any command, such as `tapvault key list`, finishes it")
+}
+
+/// The error for a key that the change takes out: it can't open the new K, which is sealed to the keys of the new list.
+fn goes(what: &str, name: &KeyName, before: &KeyList, next: &KeyList) -> Error {
+    let stays = |key: &&EnrolledKey| before.keys.iter().any(|known| known.recipient == key.recipient);
+    let staying: Vec<&EnrolledKey> = next.keys.iter().filter(stays).collect();
+    let error = Error::new(
+        ErrorKind::NoKey,
+        format!("\"{what}\" takes {name} out, so another key has to finish it"),
+    );
+    let error = if staying.is_empty() {
+        error.hint("none of those that stay was enrolled before it")
+    } else if staying.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. })) {
+        error.hint("with the key on paper: tapvault key resume --recovery")
+    } else {
+        error.hint(format!(
+            "{} can: tapvault key resume --key NAME",
+            join_and(staying.iter().map(|key| key.name.as_str()))
+        ))
+    };
+    error.hint(abandon_hint())
 }
 
 fn abandon_hint() -> &'static str {

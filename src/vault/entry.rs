@@ -187,7 +187,7 @@ pub fn store_access_key(
     trusted: &TrustedList,
     vault_secret: VaultSecret,
     new: NewEntry<'_>,
-) -> Result<Option<Error>> {
+) -> Result<()> {
     let _lock = vault.lock()?;
     refuse_changed_list(vault.folder(), trusted)?;
     let NewEntry {

@@ -6,7 +6,7 @@ use crate::enrollment::{Enrollment, Touchless, forget_keychain_key};
 use crate::error::{Error, Result};
 use crate::token::{PinPolicy, Serial, Slot};
 use crate::vault::Vault;
-use crate::vault::change::interrupted;
+use crate::vault::change::{self, interrupted};
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::{Args, ValueEnum};
@@ -100,6 +100,7 @@ pub fn run(
         .map_err(|error| match interrupted(vault) {
             // Then the change itself is taken up again, and says how.
             Ok(Some(_)) => error,
+            Ok(None) if change::is_committed(vault.folder()) => error,
             Ok(None) | Err(_) => unfinished(error, &record),
         })?;
     outcome.dropped.iter().for_each(|key| forget_keychain_key(ctx, key));
