@@ -22,7 +22,7 @@ mod terminal;
 mod watch;
 
 use run::{Allowed, Finished};
-use secrets::Secrets;
+use secrets::{Needles, Secrets};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -469,8 +469,27 @@ impl Bench {
         assert!(findings.is_empty(), "secrets were found:\n  {}", findings.join("\n  "));
     }
 
+    /// Looks for every secret in the files as they are now: for tests that run many commands and look after each.
+    ///
+    /// # Panics
+    /// As [`Bench::search`].
+    pub fn search_files(&self) {
+        let needles = self.needles();
+        let findings = self.findings_in_files(&needles);
+        assert!(findings.is_empty(), "secrets were found:\n  {}", findings.join("\n  "));
+    }
+
     /// Where secrets were found so far: a line for each.
     pub fn findings(&self) -> Vec<String> {
+        let needles = self.needles();
+        let state = self.state();
+        let mut findings: Vec<String> = state.finished.iter().flat_map(|run| run.findings(&needles)).collect();
+        drop(state);
+        findings.extend(self.findings_in_files(&needles));
+        findings
+    }
+
+    fn needles(&self) -> Needles {
         let mut state = self.state();
         for session in self.aws.sessions() {
             state
@@ -480,8 +499,12 @@ impl Bench {
                 .secrets
                 .add(&format!("token of session {}", session.access_key_id), &session.token);
         }
-        let needles = state.secrets.needles();
-        let mut findings: Vec<String> = state.finished.iter().flat_map(|run| run.findings(&needles)).collect();
+        state.secrets.needles()
+    }
+
+    fn findings_in_files(&self, needles: &Needles) -> Vec<String> {
+        let state = self.state();
+        let mut findings = Vec::new();
         for part in ["home", "xdg", "one"] {
             files::each(&self.root().join(part), &mut |path, bytes| {
                 if !state.excepted.iter().any(|excepted| excepted == path) {

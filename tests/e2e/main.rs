@@ -7,6 +7,7 @@
 mod basics;
 mod bench;
 mod damage;
+mod faults;
 mod forgery;
 mod pin;
 mod presence;
