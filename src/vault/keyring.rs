@@ -184,8 +184,8 @@ impl Version {
             )));
         }
         for (position, key) in list.keys.iter().enumerate() {
-            key.to_recipient()?;
-            key.verifier()?;
+            key.to_recipient().map_err(|error| error.within(file))?;
+            key.verifier().map_err(|error| error.within(file))?;
             if list.keys[..position]
                 .iter()
                 .any(|other| other.name == key.name || other.recipient == key.recipient)
