@@ -229,6 +229,8 @@ impl Memory {
     }
 
     fn read(&self) -> Result<Seen> {
+        // Who can write the folder can put an old memory back beside an old vault.
+        self.folder.check()?;
         let Some(json) = self.folder.read(FILE)? else {
             return Ok(Seen::default());
         };
