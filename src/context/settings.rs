@@ -1,6 +1,7 @@
 //! `config.toml`: tapvault's own few settings. It names commands to run, so it is refused when others can write it.
 
 use crate::error::{Error, ErrorKind, Result, io};
+use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use std::io::Read;
 use std::path::Path;
@@ -27,16 +28,29 @@ impl Settings {
     /// # Errors
     /// [`ErrorKind::Config`] when others than the user and root can write it (or its folder), or when it can't be understood.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = match std::fs::File::open(path) {
-            Ok(file) => file,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
-            Err(err) => return Err(io("reading", path, &err)),
+        // A link is followed: dotfiles are often kept elsewhere. O_NONBLOCK: opening a pipe must not hang.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(file) => std::fs::File::from(file),
+            Err(rustix::io::Errno::NOENT) => return Ok(Settings::default()),
+            Err(err) => return Err(io("reading", path, &err.into())),
         };
         refuse_writable_by_others(path, &file)?;
-        let mut text = String::new();
-        file.take(LONGEST)
-            .read_to_string(&mut text)
-            .map_err(|err| Error::new(ErrorKind::Config, format!("{}: {err}", path.display())))?;
+        let unusable = |what: &str| {
+            Error::new(ErrorKind::Config, format!("{} {what}", path.display()))
+                .hint("docs/cli.md lists the settings; without the file the defaults hold")
+        };
+        if !file.metadata().map_err(|err| io("reading", path, &err))?.is_file() {
+            return Err(unusable("is no ordinary file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(LONGEST + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|err| io("reading", path, &err))?;
+        if bytes.len() as u64 > LONGEST {
+            return Err(unusable("is far too long"));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| unusable("is not UTF-8 text"))?;
         Settings::parse(&text, path)
     }
 
