@@ -8,12 +8,12 @@ use crate::context::{Context, host_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::secret::VaultSecret;
+use crate::vault::Vault;
 use crate::vault::change::{Change, Method, interrupted, prepared_stanzas};
 use crate::vault::keyring::{KeyList, Keyring, TrustedList, Version, join_and};
 use crate::vault::name::hex;
 use crate::vault::payload::FORMAT;
 use crate::vault::unlock::{KeyChoice, Unlocked, find, unlock};
-use crate::vault::{Snapshot, Vault};
 use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, SoftwareKey, passphrase, recovery};
 use rand::RngCore;
 
@@ -64,7 +64,9 @@ impl<'a> Enrollment<'a> {
         if let Some(interrupted) = interrupted(vault)? {
             return Err(interrupted.to_error());
         }
-        refuse_headless(vault, &snapshot)?;
+        if snapshot.keyring.is_none() {
+            refuse_headless(vault)?;
+        }
         let before = match &snapshot.keyring {
             Some(keyring) => Some(unlock(ctx, vault, keyring, choice, None, "the key list")?),
             None => None,
@@ -288,7 +290,7 @@ impl<'a> Removal<'a> {
         if let Some(interrupted) = interrupted(vault)? {
             return Err(interrupted.to_error());
         }
-        let keyring = snapshot.keyring.ok_or_else(no_keys)?;
+        let keyring = snapshot.keyring.ok_or_else(|| no_keys(vault))?;
         let list = keyring.unverified();
         let Some(removed) = list.key(name) else {
             return Err(Error::new(ErrorKind::NoKey, format!("no key is called {name}"))
@@ -380,7 +382,7 @@ pub fn tell_total(ctx: &Context, touches: &Touches<'_>) {
 /// Takes up an enrolment or a removal that was interrupted.
 pub fn resume(ctx: &Context, vault: &Vault, choice: &KeyChoice) -> Result<Outcome> {
     let Some(keyring) = vault.read()?.0.keyring else {
-        return Err(interrupted(vault)?.map_or_else(no_keys, |interrupted| interrupted.to_error()));
+        return Err(interrupted(vault)?.map_or_else(|| no_keys(vault), |interrupted| interrupted.to_error()));
     };
     // A key that the change takes out could not open what is prepared.
     let prepared = prepared_stanzas(vault)?;
@@ -411,8 +413,11 @@ pub fn trust(ctx: &Context, vault: &Vault, keyring: &Keyring, choice: &KeyChoice
     vault.memory().start_anew(&trusted)
 }
 
-/// "no key is enrolled".
-pub fn no_keys() -> Error {
+/// "no key is enrolled", or that its list has gone.
+pub fn no_keys(vault: &Vault) -> Error {
+    if let Err(error) = refuse_headless(vault) {
+        return error;
+    }
     Error::new(
         ErrorKind::NoKey,
         "no key is enrolled, so nothing can be sealed or opened",
@@ -494,9 +499,12 @@ fn random_vault() -> String {
 }
 
 /// Entries without a key list: somebody lost `keys.json`. A new list would lock them out of their own entries.
-fn refuse_headless(vault: &Vault, snapshot: &Snapshot) -> Result<()> {
+///
+/// # Errors
+/// [`ErrorKind::Damaged`] when there are entries. Call it when there is no list.
+pub fn refuse_headless(vault: &Vault) -> Result<()> {
     let entries = vault.list()?;
-    if snapshot.keyring.is_some() || entries.is_empty() {
+    if entries.is_empty() {
         return Ok(());
     }
     Err(Error::new(

@@ -80,7 +80,7 @@ fn open<'a>(
 ) -> Result<Opened<'a>, (Error, Option<[u8; 32]>)> {
     let snapshot = vault.read().map_err(|error| (error, None))?.0;
     let Some(keyring) = &snapshot.keyring else {
-        // No key was ever enrolled, so nothing can have been sealed.
+        // Without keys nothing was sealed, so the entry is missing too; if it is there, its list has gone.
         let error = vault.entry_file(profile).err().unwrap_or_else(|| {
             Error::new(ErrorKind::Damaged, "there are entries, but keys.json is missing")
                 .hint("restore it from a backup")

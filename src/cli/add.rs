@@ -46,7 +46,11 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     if vault.read()?.0.keyring.is_none() {
         first_key(ctx, &vault)?;
     }
-    let keyring = vault.read()?.0.keyring.ok_or_else(crate::enrollment::no_keys)?;
+    let keyring = vault
+        .read()?
+        .0
+        .keyring
+        .ok_or_else(|| crate::enrollment::no_keys(&vault))?;
     common::tell_presence(ctx, keyring.unverified());
     if replace == Replace::Never && vault.has_entry(profile) {
         return Err(entry::exists(profile));

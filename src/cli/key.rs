@@ -73,8 +73,9 @@ pub fn run(args: KeyArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
 /// On an empty vault, offers the best key that this machine can have; without a terminal, names the command.
 pub fn first_key(ctx: &Context, vault: &Vault) -> Result<()> {
     if !ctx.dialogue.has_terminal() {
-        return Err(enrollment::no_keys());
+        return Err(enrollment::no_keys(vault));
     }
+    enrollment::refuse_headless(vault)?;
     enroll::offer_first(ctx, vault)
 }
 
@@ -128,7 +129,7 @@ fn resume(args: &ResumeArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
 
 fn trust(args: &TrustArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
-    let keyring = vault.read()?.0.keyring.ok_or_else(enrollment::no_keys)?;
+    let keyring = vault.read()?.0.keyring.ok_or_else(|| enrollment::no_keys(&vault))?;
     let list = keyring.unverified();
     ctx.dialogue.note(&format!(
         "vault {}, key list generation {}, with {}",

@@ -49,7 +49,7 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         None
     } else {
         let file = vault.entry_file(profile)?;
-        let keyring = keyring.ok_or_else(crate::enrollment::no_keys)?;
+        let keyring = keyring.ok_or_else(|| crate::enrollment::no_keys(&vault))?;
         common::tell_presence(ctx, keyring.unverified());
         if !args.force && !confirm(ctx, profile)? {
             return Err(Error::new(ErrorKind::Cancelled, format!("{profile} stays")));

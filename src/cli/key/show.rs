@@ -2,7 +2,7 @@ use crate::cli::common;
 use crate::cli::completion;
 use crate::cli::list::{columns, print};
 use crate::context::Context;
-use crate::enrollment::no_keys;
+use crate::enrollment::{no_keys, refuse_headless};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prompt::printable;
 use crate::render;
@@ -53,9 +53,10 @@ pub fn list(args: &ListArgs, ctx: &Context) -> Result<()> {
     let snapshot = vault.read()?.0;
     let Some(keyring) = &snapshot.keyring else {
         if args.json {
+            refuse_headless(&vault)?;
             return print("[]\n");
         }
-        return Err(no_keys());
+        return Err(no_keys(&vault));
     };
     let list = keyring.unverified();
     let used = vault.memory().last_used(&list.vault)?;
@@ -107,7 +108,7 @@ pub fn list(args: &ListArgs, ctx: &Context) -> Result<()> {
 
 pub fn show(args: &ShowArgs, ctx: &Context) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
-    let keyring = vault.read()?.0.keyring.ok_or_else(no_keys)?;
+    let keyring = vault.read()?.0.keyring.ok_or_else(|| no_keys(&vault))?;
     let list = keyring.unverified();
     let Some(key) = list.key(&args.name) else {
         return Err(Error::new(ErrorKind::NoKey, format!("no key is called {}", args.name))
