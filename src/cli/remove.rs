@@ -40,6 +40,7 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         ));
         return Ok(());
     }
+    let vault_name = keyring.as_ref().map(|keyring| keyring.unverified().vault.clone());
     let opened = if args.without_token {
         // A damaged entry has to be removable too, so its header is not looked at.
         if !vault.has_entry(profile) {
@@ -75,6 +76,13 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         Some(file)
     };
     entry::remove(&vault, profile, opened.as_ref())?;
+    // Afterwards: a memory of something that did not happen would be a false alarm.
+    if let Some(name) = vault_name
+        && let Err(error) = vault.memory().remember_removal(&name, profile.as_str())
+    {
+        ctx.dialogue
+            .tell(&format!("warning: the removal could not be remembered: {error}"));
+    }
     ctx.dialogue.note(&format!(
         "removed {profile}; its access key stays valid at AWS until it is deleted there"
     ));

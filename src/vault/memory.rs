@@ -39,6 +39,9 @@ struct SeenVault {
 struct SeenEntry {
     generation: u64,
     entry: String,
+    /// Removed on this machine: the same entry must not come back, another one may take its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
 }
 
 /// How the vault's key list compares with what was seen.
@@ -128,7 +131,15 @@ impl Memory {
             )
             .hint(way_on));
         }
-        if generation == seen.generation && entry != seen.entry {
+        if seen.removed && entry == seen.entry {
+            return Err(Error::new(
+                ErrorKind::Rollback,
+                format!("{file} was removed on this machine. An old copy was put back"),
+            )
+            .hint(format!("tapvault add --force {profile} puts a key there for good"))
+            .hint("if you know why, `tapvault key trust` accepts the vault as it is now"));
+        }
+        if generation == seen.generation && entry != seen.entry && !seen.removed {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
@@ -179,6 +190,7 @@ impl Memory {
         let now = SeenEntry {
             generation,
             entry: entry.to_owned(),
+            removed: false,
         };
         self.change(vault, |seen| {
             let known = seen.entries.get(profile);
@@ -187,6 +199,17 @@ impl Memory {
             }
             seen.entries.insert(profile.to_owned(), now.clone());
             true
+        })
+    }
+
+    /// Records that the entry of `profile` was removed here. One that was never opened here is not known to the memory.
+    pub fn remember_removal(&self, vault: &str, profile: &str) -> Result<()> {
+        self.change(vault, |seen| match seen.entries.get_mut(profile) {
+            Some(entry) if !entry.removed => {
+                entry.removed = true;
+                true
+            }
+            Some(_) | None => false,
         })
     }
 
@@ -272,6 +295,26 @@ mod tests {
         assert_eq!(kind(3, "x"), Some(ErrorKind::Conflict));
         assert_eq!(kind(3, "c"), None);
         assert_eq!(kind(4, "d"), None);
+    }
+
+    #[test]
+    fn a_removed_entry_does_not_come_back_and_another_one_may() {
+        let (_dir, memory) = memory();
+        memory.remember_entry("v", "prod", 1, "a").expect("remembered");
+        memory.remember_removal("v", "prod").expect("remembered");
+        memory.remember_removal("v", "dev").expect("never seen");
+        let kind = |generation, entry| {
+            memory
+                .compare_entry("v", "prod", generation, entry, "f")
+                .err()
+                .map(|e| e.kind())
+        };
+        assert_eq!(kind(1, "a"), Some(ErrorKind::Rollback));
+        // Added on a machine that had never seen the first one.
+        assert_eq!(kind(1, "b"), None);
+        assert_eq!(kind(2, "c"), None);
+        memory.remember_entry("v", "prod", 2, "c").expect("remembered");
+        assert_eq!(kind(1, "b"), Some(ErrorKind::Rollback));
     }
 
     #[test]
