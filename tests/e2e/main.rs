@@ -11,6 +11,7 @@ mod faults;
 mod forgery;
 mod pin;
 mod presence;
+mod rollback;
 mod scenarios;
 mod tampering;
 mod terminal;
