@@ -18,7 +18,7 @@ use crate::process;
 use crate::prompt::{printable, say};
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::KeyName;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -75,6 +75,11 @@ enum Command {
     Key(key::KeyArgs),
     Doctor(doctor::DoctorArgs),
     Completion(completion::CompletionArgs),
+}
+
+/// The command tree, for whoever describes it: docs/cli.md is made from it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program.
@@ -150,7 +155,6 @@ fn show(error: &Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_tree_is_consistent() {
