@@ -36,11 +36,12 @@ fn reference() -> String {
                 shown = shown.mut_arg(global, |argument| argument.hide(true).hide_long_help(true));
             }
         }
-        let help = shown
-            .render_long_help()
-            .to_string();
+        let help = shown.render_long_help().to_string();
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        text.push_str(&format!("### {words}\n\n```text\n{}\n```\n\n", lines.join("\n").trim_end()));
+        text.push_str(&format!(
+            "### {words}\n\n```text\n{}\n```\n\n",
+            lines.join("\n").trim_end()
+        ));
         for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
             describe(below, &words, text);
         }
@@ -130,7 +131,9 @@ fn anchor(heading: &str) -> String {
 fn documents() -> Vec<String> {
     let mut names = vec!["README.md".to_owned()];
     for folder in ["docs", "udev", "hw-tests", "tests/scenarios"] {
-        let Ok(listing) = fs::read_dir(path(folder)) else { continue };
+        let Ok(listing) = fs::read_dir(path(folder)) else {
+            continue;
+        };
         for item in listing {
             let name = item.expect("an item").file_name().into_string().expect("text");
             if name.ends_with(".md") {
