@@ -1,0 +1,193 @@
+//! The scenarios on a soft token, with a program in the person's place: so that they are known to work before they meet a
+//! real token, and to write to it what they say and nothing else.
+
+use std::env;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
+use tapvault_lab::soft_token::body::AutoTouch;
+use tapvault_lab::soft_token::client::Control;
+use tapvault_lab::soft_token::firmware::Firmware;
+use tapvault_lab::soft_token::rig::{Rig, SOCKET_VARIABLE, TokenSpec};
+
+const SERIAL: u32 = 14_000_001;
+const PIN: &str = "654321";
+const WRONG_PIN: &str = "111111";
+
+/// Instructions that change a PIV token (SP 800-73-4 part 2, Yubico's extensions), as the journal names them.
+const WRITES: [&str; 9] = [
+    "GENERATE ASYMMETRIC KEY PAIR",
+    "PUT DATA",
+    "CHANGE REFERENCE DATA",
+    "RESET RETRY COUNTER",
+    "SET MANAGEMENT KEY",
+    "IMPORT KEY",
+    "MOVE KEY",
+    "SET PIN RETRIES",
+    "RESET",
+];
+
+#[test]
+fn every_scenario_passes_on_a_soft_token_with_firmware_5_7_1() {
+    passes_on(Firmware::V5_7_1);
+}
+
+#[test]
+fn every_scenario_passes_on_a_soft_token_with_firmware_5_4_3() {
+    passes_on(Firmware::V5_4_3);
+}
+
+fn passes_on(firmware: Firmware) {
+    let dir = tempfile::tempdir().expect("a folder");
+    // long enough for a busy machine to notice that the token waits
+    let spec = TokenSpec::new(SERIAL, firmware).touch_timeout(Duration::from_secs(3));
+    let rig = Rig::start(&dir.path().join("rig"), &[spec]).unwrap_or_else(|error| panic!("{error}"));
+    change_pin(&rig);
+    let mark = rig.token(0).mark().expect("answers");
+
+    let (shown, ok) = Player::new(&rig).play();
+
+    assert!(ok && shown.contains("9 passed, 0 failed, 0 skipped"), "{shown}");
+    let log = rig.token(0).log_since(mark).expect("answers");
+    let writes: Vec<&str> = log
+        .iter()
+        .map(|entry| entry.instruction.as_str())
+        .filter(|instruction| WRITES.contains(instruction))
+        .collect();
+    assert_eq!(writes, ["GENERATE ASYMMETRIC KEY PAIR", "PUT DATA"]);
+}
+
+/// As a person did it long ago: tapvault refuses the factory's.
+fn change_pin(rig: &Rig) {
+    let output = Command::new("ykman")
+        .args(["--device", &SERIAL.to_string(), "piv", "access", "change-pin"])
+        .args(["--pin", "123456", "--new-pin", PIN])
+        .env(SOCKET_VARIABLE, rig.socket())
+        .output()
+        .expect("ykman, of the Debian package yubikey-manager");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What is on the screen, and what is done about it.
+enum Cue {
+    /// A scenario begins.
+    Begin,
+    Pin,
+    PluginPin,
+    Touch,
+    PlugIn,
+}
+
+const CUES: [(&str, Cue); 5] = [
+    ("Enter goes on: ", Cue::Begin),
+    ("tries left): ", Cue::Pin),
+    ("Enter PIN for YubiKey", Cue::PluginPin),
+    ("touch YubiKey", Cue::Touch),
+    ("plug the token in again, then Enter: ", Cue::PlugIn),
+];
+
+/// The person: reads the screen, types, touches, pulls the token out.
+struct Player<'a> {
+    token: &'a Control,
+    socket: PathBuf,
+    scenario: String,
+    pin_was_wrong: bool,
+}
+
+impl<'a> Player<'a> {
+    fn new(rig: &'a Rig) -> Self {
+        Self {
+            token: rig.token(0),
+            socket: rig.socket(),
+            scenario: String::new(),
+            pin_was_wrong: false,
+        }
+    }
+
+    /// Returns what was on the screen, and whether the program was content.
+    fn play(&mut self) -> (String, bool) {
+        let program = env!("CARGO_BIN_EXE_tapvault-hw-tests");
+        // a question that nobody expects must not hang the test
+        let command = format!("timeout 240 {program} --serial {SERIAL}");
+        let mut child = Command::new("script")
+            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+            .env("PATH", path_with_tools())
+            .env(SOCKET_VARIABLE, &self.socket)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script, of the Debian package bsdutils");
+        let mut keyboard = child.stdin.take().expect("piped");
+        let mut screen = child.stdout.take().expect("piped");
+
+        let (mut shown, mut done) = (Vec::new(), 0);
+        let mut buffer = [0; 1024];
+        while let Ok(count @ 1..) = screen.read(&mut buffer) {
+            shown.extend_from_slice(&buffer[..count]);
+            while let Some(end) = self.answer(&String::from_utf8_lossy(&shown[done..]), &mut keyboard) {
+                done += end;
+            }
+        }
+        let content = child.wait().expect("waited for").success();
+        (String::from_utf8_lossy(&shown).into_owned(), content)
+    }
+
+    /// Does what the first cue in this part of the screen asks for; returns where it ends.
+    fn answer(&mut self, part: &str, keyboard: &mut ChildStdin) -> Option<usize> {
+        let found = CUES
+            .iter()
+            .filter_map(|(words, cue)| Some((part.find(words)? + words.len(), cue)));
+        let (end, cue) = found.min_by_key(|(end, _)| *end)?;
+        match cue {
+            Cue::Begin => {
+                self.begin(&part[..end]);
+                type_line(keyboard, "");
+            }
+            Cue::Pin | Cue::PluginPin => type_line(keyboard, self.pin()),
+            Cue::Touch if self.scenario == "the token is pulled out" => {
+                self.token.wait_for_touch(Duration::from_secs(10)).expect("it blinks");
+                self.token.remove().expect("answers");
+            }
+            // touched by itself, or left alone
+            Cue::Touch => {}
+            Cue::PlugIn => {
+                self.token.insert().expect("recognised");
+                type_line(keyboard, "");
+            }
+        }
+        Some(end)
+    }
+
+    fn begin(&mut self, part: &str) {
+        let start = part.rfind("== ").expect("a scenario has a name") + "== ".len();
+        self.scenario = part[start..].lines().next().unwrap_or_default().trim_end().to_owned();
+        let touches = match self.scenario.as_str() {
+            "a touch is withheld" | "the token is pulled out" => AutoTouch::Off,
+            _ => AutoTouch::Always(Duration::from_millis(50)),
+        };
+        self.token.auto_touch(touches).expect("answers");
+    }
+
+    fn pin(&mut self) -> &'static str {
+        if self.scenario == "a PIN is wrong" && !self.pin_was_wrong {
+            self.pin_was_wrong = true;
+            return WRONG_PIN;
+        }
+        PIN
+    }
+}
+
+fn type_line(keyboard: &mut ChildStdin, line: &str) {
+    // a program that turns the echo off may throw away what was typed before
+    std::thread::sleep(Duration::from_millis(200));
+    // who has gone says so by its exit code
+    let _ = writeln!(keyboard, "{line}");
+}
+
+/// The path with the folder where tests/setup puts age-plugin-yubikey.
+fn path_with_tools() -> std::ffi::OsString {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin");
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths([tools].into_iter().chain(env::split_paths(&path))).expect("folders")
+}
