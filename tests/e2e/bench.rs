@@ -86,7 +86,6 @@ pub struct Setup {
     tokens: Vec<TokenSpec>,
     pin: FirstPin,
     folders: Folders,
-    world: World,
 }
 
 impl Setup {
@@ -120,12 +119,6 @@ impl Setup {
         self
     }
 
-    /// Another world for AWS.
-    pub fn world(mut self, world: World) -> Self {
-        self.world = world;
-        self
-    }
-
     /// Brings everything up.
     pub fn start(self) -> Bench {
         program::check();
@@ -147,13 +140,11 @@ impl Setup {
             Rig::start(&root.join("rig"), &tokens).unwrap_or_else(|error| panic!("no rig for the tokens: {error}"))
         });
         let mut secrets = Secrets::default();
-        self.world
-            .accounts
-            .iter()
-            .for_each(|account| secrets.of_account(account));
+        let world = World::sample();
+        world.accounts.iter().for_each(|account| secrets.of_account(account));
         let bench = Bench {
             rig,
-            aws: Standin::start(self.world),
+            aws: Standin::start(world),
             state: Mutex::new(State {
                 secrets,
                 ..State::default()
@@ -212,7 +203,6 @@ impl Bench {
             tokens: vec![TokenSpec::new(SERIAL, Firmware::V5_7_1)],
             pin: FirstPin::Changed,
             folders: Folders::Xdg,
-            world: World::sample(),
         }
     }
 

@@ -220,6 +220,8 @@ fn pin_policy_never_asks_for_none() {
         .success()
         .touches(2)
         .says("touch, no PIN");
+    let listed = bench.tapvault(["key", "list", "--json"]).run().success().json();
+    assert_eq!(listed[0]["presence"], "touch, no PIN");
     bench.add_stdin("prod", ANA).run().success().touches(1).pins(0, 0);
     let out = bench
         .tapvault(["exec", "prod", "--", "true"])

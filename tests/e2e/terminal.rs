@@ -178,6 +178,20 @@ fn the_childs_exit_code_and_signal_are_the_programs_own() {
 }
 
 #[test]
+fn a_command_with_a_relative_path_is_found_from_where_exec_was_run() {
+    let bench = Bench::with_prod();
+    let folder = bench.home().join("work");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::os::unix::fs::symlink("/bin/pwd", folder.join("tool")).expect("a link");
+    let out = bench
+        .tapvault(["exec", "prod", "--", "./tool"])
+        .in_folder(&folder)
+        .run()
+        .success();
+    assert_eq!(out.stdout.trim_end(), folder.display().to_string());
+}
+
+#[test]
 fn a_mistyped_passphrase_or_question_changes_nothing() {
     let bench = Bench::setup().no_token().start();
     bench.secret("passphrase", "vermilion otter seventeen");

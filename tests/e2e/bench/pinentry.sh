@@ -1,6 +1,6 @@
 #!/bin/sh
 # A pinentry with nobody in front of it. Beside the link by which it is called lie:
-#   answers  one a line, used up first; !cancel closes the window, !hang never answers
+#   answers  one a line, used up first; !cancel closes the window
 #   known    lines "WORD ANSWER": the answer to questions with that word in them
 #   asked    written here: a line for each question
 here=$(dirname "$0")
@@ -27,8 +27,6 @@ while read -r command argument; do
         printf '%s\n' "$question" >>"$here/asked"
         if ! answer || [ "$REPLY" = "!cancel" ]; then
             echo "ERR 83886179 Operation cancelled <Pinentry>"
-        elif [ "$REPLY" = "!hang" ]; then
-            sleep 600
         else
             printf 'D %s\nOK\n' "$REPLY"
         fi

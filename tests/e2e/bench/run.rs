@@ -72,12 +72,6 @@ impl<'b> Invocation<'b> {
         self
     }
 
-    /// Takes one away.
-    pub fn without_env(mut self, name: &str) -> Self {
-        self.environment.remove(OsStr::new(name));
-        self
-    }
-
     /// Runs there instead of in the home.
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.folder = folder.to_owned();
@@ -219,11 +213,6 @@ impl<'b> Running<'b> {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("it is there");
-    }
-
-    /// Whether it has ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("it can be waited for").is_some()
     }
 
     /// The command line, for messages.

@@ -2,9 +2,9 @@
 
 use super::run::{Output, Running};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcgetpgrp, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::ops::{Deref, DerefMut};
@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long something may take to be shown.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Ctrl-C as a terminal sends it.
 pub const CTRL_C: &str = "\x03";
@@ -174,11 +174,6 @@ impl<'b> Terminal<'b> {
     pub fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.program).expect("its modes").local_modes;
         modes.contains(LocalModes::ECHO)
-    }
-
-    /// The process group in the foreground.
-    pub fn foreground(&self) -> Option<Pid> {
-        tcgetpgrp(&self.keyboard).ok()
     }
 
     /// Sends the program a signal.
