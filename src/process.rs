@@ -32,8 +32,8 @@ pub struct NotStarted {
 pub fn find(command: &[OsString], env: &Env) -> Result<(), NotStarted> {
     let Some(program) = command.first() else { return Ok(()) };
     let folder = std::env::current_dir().unwrap_or_default();
-    match which::which_in_global(program, env.os("PATH")).map(|mut found| found.next()) {
-        Ok(Some(_)) => Ok(()),
+    match which::which_in(program, env.os("PATH"), &folder) {
+        Ok(_) => Ok(()),
         _ if Path::new(program).components().count() > 1 && folder.join(program).exists() => {
             Err(not_started(program, &std::io::ErrorKind::PermissionDenied.into()))
         }
