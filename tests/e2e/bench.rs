@@ -29,7 +29,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tapvault_lab::aws_standin::{ANA_KEY, ANA_SECRET, Standin, World};
 use tapvault_lab::soft_token::body::{AutoTouch, TouchCounts};
 use tapvault_lab::soft_token::client::Control;
@@ -300,6 +300,19 @@ impl Bench {
 
     fn controls(&self) -> &[Control] {
         self.rig.as_ref().map_or(&[], Rig::tokens)
+    }
+
+    /// Pulls out the token in this slot, and waits until programs notice.
+    pub fn pull_out(&self, slot: usize) {
+        self.nth_token(slot).remove().expect("pulled out");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while card::CardClient::is_connectable(&self.rig().socket(), slot) {
+            assert!(
+                Instant::now() < deadline,
+                "pcscd does not notice that the token has gone"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// From now on nobody touches a token but the test.

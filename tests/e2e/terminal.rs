@@ -261,8 +261,7 @@ fn a_recovery_key_is_shown_once_and_opens_what_the_lost_token_cannot() {
     let touches = out.announced();
     out.touches(touches);
 
-    bench.token().remove().expect("pulled out");
-    std::thread::sleep(Duration::from_millis(600));
+    bench.pull_out(0);
     let mut terminal = bench
         .tapvault(["exec", "--recovery", "prod", "--", "true"])
         .on_terminal();

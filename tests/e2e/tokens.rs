@@ -2,7 +2,6 @@
 //! management key.
 
 use crate::bench::{ANA, Bench, OTHER_PIN, OTHER_SERIAL, Output, PIN, SERIAL};
-use std::thread;
 use std::time::{Duration, Instant};
 use tapvault_lab::soft_token::firmware::Firmware;
 
@@ -13,8 +12,7 @@ fn a_missing_token_is_told_with_what_the_entry_is_sealed_to() {
     let bench = Bench::with_prod();
     bench.aws().clear_calls();
     let before = bench.snapshot();
-    bench.token().remove().expect("pulled out");
-    thread::sleep(Duration::from_millis(600));
+    bench.pull_out(0);
     for arguments in [
         &["exec", "prod", "--", "true"][..],
         &["export", "prod"],
@@ -40,8 +38,7 @@ fn a_missing_token_is_told_with_what_the_entry_is_sealed_to() {
 #[test]
 fn remove_without_its_token_says_what_to_do_when_it_is_lost() {
     let bench = Bench::with_prod();
-    bench.token().remove().expect("pulled out");
-    thread::sleep(Duration::from_millis(600));
+    bench.pull_out(0);
     let out = bench.tapvault(["remove", "--force", "prod"]).run().fails(5, "no-key");
     out.says("if the token is lost: tapvault remove --without-token prod");
 }
@@ -75,8 +72,7 @@ fn another_token_in_its_place_is_not_touched() {
         .success()
         .touches(2);
     bench.add("prod", ANA);
-    bench.token().remove().expect("pulled out");
-    thread::sleep(Duration::from_millis(600));
+    bench.pull_out(0);
     let mark = bench.nth_token(1).mark().expect("a journal");
     let out = bench
         .tapvault(["export", "prod"])
@@ -159,8 +155,7 @@ fn two_enrolled_tokens_open_alone_and_together() {
         .success()
         .touches(1);
     out.says("touch YubiKey 15042177");
-    bench.token().remove().expect("pulled out");
-    thread::sleep(Duration::from_millis(600));
+    bench.pull_out(0);
     bench
         .tapvault(["exec", "prod", "--", "true"])
         .run()
@@ -173,8 +168,7 @@ fn two_enrolled_tokens_open_alone_and_together() {
         .fails(5, "no-key")
         .touches(0);
     bench.token().insert().expect("plugged in");
-    bench.nth_token(1).remove().expect("pulled out");
-    thread::sleep(Duration::from_millis(600));
+    bench.pull_out(1);
     bench
         .tapvault(["exec", "prod", "--", "true"])
         .run()
@@ -197,8 +191,7 @@ fn a_removed_key_opens_nothing_any_more() {
         .says("tapvault add --force prod");
     let touches = out.announced();
     out.touches(touches);
-    bench.nth_token(1).remove().expect("pulled out");
-    thread::sleep(Duration::from_millis(600));
+    bench.pull_out(1);
     bench
         .tapvault(["export", "prod"])
         .run()
@@ -270,8 +263,7 @@ fn a_token_pulled_out_while_the_pin_is_typed_is_told() {
     let bench = Bench::with_prod();
     let mut terminal = bench.tapvault(["export", "prod"]).on_terminal();
     terminal.expect("PIN of YubiKey 15042118");
-    bench.token().remove().expect("pulled out");
-    thread::sleep(Duration::from_millis(700));
+    bench.pull_out(0);
     terminal.enter(PIN);
     terminal
         .finish()

@@ -30,6 +30,19 @@ impl CardClient {
 
     /// The same with a copy of card-client that has another name.
     pub fn connect_with(program: &Path, socket: &Path, mode: &str, slot: usize) -> Self {
+        let mut client = Self::started(program, socket, mode, slot);
+        client.receive().expect("a connection to the card");
+        client
+    }
+
+    /// Whether there is a card.
+    pub fn is_connectable(socket: &Path, slot: usize) -> bool {
+        Self::started(&program::card_client(), socket, "shared", slot)
+            .receive()
+            .is_ok()
+    }
+
+    fn started(program: &Path, socket: &Path, mode: &str, slot: usize) -> Self {
         let mut process = Command::new(program)
             .env_clear()
             .env(SOCKET_VARIABLE, socket)
@@ -41,7 +54,6 @@ impl CardClient {
         let output = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut client = CardClient { process, input, output };
         client.send(&format!("connect {mode} {slot}"));
-        client.receive().expect("a connection to the card");
         client
     }
 

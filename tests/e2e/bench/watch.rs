@@ -3,7 +3,7 @@
 //! What tapvault turns into by exec, and what that starts, is left out: credentials in its environment are the point.
 //! Needs to read other processes' `/proc/PID/environ`, which tapvault closes to its own user: so only root sees it all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,8 +84,6 @@ struct Watcher {
     seen: BTreeSet<Seen>,
     /// Processes that were tapvault when last seen.
     tapvaults: BTreeSet<u32>,
-    /// What each was when it was read in full; an environment does not change later.
-    read: BTreeMap<u32, PathBuf>,
 }
 
 impl Watcher {
@@ -100,7 +98,7 @@ impl Watcher {
         } else if self.tapvaults.contains(&pid) {
             reach = Reach::GivenCredentials;
         }
-        if reach == Reach::Searched && self.read.get(&pid) != Some(&program) {
+        if reach == Reach::Searched {
             let read = |file| Some((file, fs::read(proc.join(file)).ok()?));
             let both = [read("cmdline"), read("environ")];
             // Still the same program, so both were its own.
@@ -113,7 +111,6 @@ impl Watcher {
                         bytes,
                     });
                 }
-                self.read.insert(pid, program);
             }
         }
         for child in children(&proc) {
