@@ -110,6 +110,7 @@ impl Vault {
             part.sweep();
         }
         self.folder.sweep();
+        self.memory.sweep();
         Ok(lock)
     }
 

@@ -196,15 +196,8 @@ impl<'a> Run<'a, '_> {
     /// Opens the newest fresh session of the plan, if one is sealed to a key that is here.
     fn open_sealed(&self, key: &KeyChoice, touches: &mut Touches<'_>) -> Result<Option<Opened<'a>>> {
         for step in (0..self.names.len()).rev() {
-            match self.open_session(step, key, touches) {
-                Ok(opened @ Some(_)) => return Ok(opened),
-                Ok(None) => {}
-                // A session is no loss: one that does not open as it should is fetched anew.
-                Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NoKey) => {
-                    self.ctx
-                        .debug(|| format!("the session of step {} is not used: {error}", step + 1));
-                }
-                Err(error) => return Err(error),
+            if let Some(opened) = self.open_session(step, key, touches)? {
+                return Ok(Some(opened));
             }
         }
         Ok(None)
@@ -220,7 +213,24 @@ impl<'a> Run<'a, '_> {
             return Ok(None);
         };
         let (ctx, stanzas) = (self.ctx, Some(file.stanzas()));
-        let mut unlocked = unlock(ctx, self.vault, self.keyring, key, stanzas, file.name())?;
+        // A session is no loss: one that can't be opened as it should is fetched anew.
+        let anew = |error: Error| {
+            ctx.dialogue
+                .tell(&format!("a sealed session can't be used and is fetched anew: {error}"));
+        };
+        let mut unlocked = match unlock(ctx, self.vault, self.keyring, key, stanzas, file.name()) {
+            Ok(unlocked) => unlocked,
+            // Sealed to other keys than the ones that are here; the entry may be sealed to these.
+            Err(error) if error.kind() == ErrorKind::NoKey => {
+                ctx.debug(|| format!("the session of step {} is not used: {error}", step + 1));
+                return Ok(None);
+            }
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                anew(error);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let profile = self.chain.steps[step].profile().as_str();
         let opened = session::open_sealed(&mut unlocked, &file, id, profile, freshness, &self.purpose, touches);
         match opened {
@@ -239,8 +249,7 @@ impl<'a> Run<'a, '_> {
                 Ok(None)
             }
             Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Forged) => {
-                ctx.dialogue
-                    .tell(&format!("a sealed session can't be used and is fetched anew: {error}"));
+                anew(error);
                 touches.plan_more(1);
                 Ok(None)
             }

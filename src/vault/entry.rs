@@ -211,7 +211,7 @@ pub fn store_access_key(
     let payload = Payload {
         profile: profile.as_str().to_owned(),
         entry: EntryId::random(),
-        generation: next_generation(beside.max(seen), added),
+        generation: beside.max(seen).saturating_add(1),
         vault_secret,
         content: Content::AccessKey { key, arn, added },
     };
@@ -233,12 +233,6 @@ pub fn store_access_key(
         ));
     }
     Ok(())
-}
-
-/// One more than the highest that is known, and at least the time in seconds: a machine that has never seen the profile's
-/// earlier entries must not number its own below them, or the others would take it for an old copy.
-fn next_generation(highest: u64, now: Timestamp) -> u64 {
-    highest.saturating_add(1).max(now.as_second().unsigned_abs())
 }
 
 /// Removes the access key of `profile`, its sidecar and its sessions. `opened` is the file that the touch was for.

@@ -109,6 +109,11 @@ impl Folder {
         }
     }
 
+    /// Takes the writers' lock if nobody holds it.
+    pub fn try_lock(&self) -> Result<Option<Lock>> {
+        self.try_lock_called(LOCK)
+    }
+
     /// Takes the lock called `name` if nobody holds it; `None` if somebody does.
     pub fn try_lock_called(&self, name: &str) -> Result<Option<Lock>> {
         let file = self.lock_file(name)?;

@@ -233,6 +233,15 @@ impl Memory {
         })
     }
 
+    /// Removes what a killed command left, unless somebody is writing now.
+    pub(super) fn sweep(&self) {
+        if self.folder.exists()
+            && let Ok(Some(_lock)) = self.folder.try_lock()
+        {
+            self.folder.sweep();
+        }
+    }
+
     /// Changes what is known of `vault` under the lock; written only when `change` says that something is new.
     fn change(&self, vault: &str, change: impl Fn(&mut SeenVault) -> bool) -> Result<()> {
         // A look without the lock: nearly always nothing is new, and readers must not queue.
