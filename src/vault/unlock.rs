@@ -215,10 +215,10 @@ fn recovery_key<'a>(ctx: &'a Context, list: &KeyList) -> Result<Box<dyn PresentK
         _ => error,
     })?;
     let Some(record) = keys.iter().find(|key| key.recipient == typed.recipient()) else {
-        return Err(Error::new(
-            ErrorKind::Pin,
-            format!("that is an age identity, but not {names}"),
-        ));
+        return Err(
+            Error::new(ErrorKind::Pin, format!("that is an age identity, but not {names}"))
+                .hint(format!("enrolled are {names}; each has a paper of its own")),
+        );
     };
     Ok(Box::new(typed.renamed(record.name.clone())))
 }

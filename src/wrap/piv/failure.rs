@@ -40,7 +40,8 @@ pub fn describe(err: &token::Error, token: &str) -> Error {
             .hint("`ykman piv info` says of what kind it is"),
         E::SlotOccupied { slot } => Error::new(ErrorKind::Conflict, format!("slot {slot} of {token} is not empty; it was left as it is"))
             .hint("leave out --slot for the first free one, or --existing adopts the key that is there"),
-        E::SlotEmpty { slot } => Error::new(ErrorKind::NoKey, format!("slot {slot} of {token} holds no key that could be used")),
+        E::SlotEmpty { slot } => Error::new(ErrorKind::NoKey, format!("slot {slot} of {token} holds no key that could be used"))
+            .hint("`ykman piv info` shows what is in the slots; leave out --existing to have a key made"),
         E::NoFreeSlot => Error::new(ErrorKind::Conflict, format!("all 20 retired slots of {token} are in use"))
             .hint("`ykman piv info` shows what is in them; tapvault never overwrites one"),
         E::NotSupported { .. } | E::Card { .. } | E::Malformed { .. } | E::Pcsc { .. } => {
