@@ -294,7 +294,7 @@ fn a_removed_token_cannot_go_on_from_the_last_list_it_was_in() {
     bench.add("prod", ANA);
     let after = Aside::of(&bench);
     before.put_back();
-    let paper = bench.enroll_paper_with("paper", &["--key", "lost"]);
+    let paper = bench.enroll_paper_with("paper", &["--key", "lost"], None);
     bench.pinentry_answers(&[&paper, "eight.words.or.so", "eight.words.or.so"]);
     let words = ["--recovery", "key", "enroll", "passphrase", "--allow-touchless"];
     bench.tapvault(words).run().success();

@@ -1,7 +1,7 @@
 //! What somebody who can write the vault's folder does to it, and what has to be true of a command that notices.
 
 use crate::bench::run::{Invocation, Output};
-use crate::bench::{Bench, Key, Snapshot};
+use crate::bench::{Bench, Key, Snapshot, Terminal};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tapvault::agefile;
 use tapvault::context::Env;
 use tapvault::presence::Touches;
@@ -89,6 +90,36 @@ pub fn add_new(bench: &Bench) -> Invocation<'_> {
     bench
         .tapvault(["add", "new", "--stdin", "--offline"])
         .stdin(&format!("{}\n{}\n", BEN.0, BEN.1))
+}
+
+/// Lets a program find what tests/setup puts into target/tools: age-plugin-yubikey, for itself and for `age`.
+///
+/// # Panics
+/// Without it: it is not in Debian, and nothing is skipped.
+pub fn with_tools(program: Invocation<'_>) -> Invocation<'_> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [tools].into_iter().chain(std::env::split_paths(&own));
+    let path = std::env::join_paths(folders).expect("folders");
+    let found = std::env::split_paths(&path).any(|folder| folder.join("age-plugin-yubikey").exists());
+    assert!(
+        found,
+        "age-plugin-yubikey is in neither target/tools/bin nor the PATH: bash tests/setup installs it"
+    );
+    program.env("PATH", path)
+}
+
+/// Answers another program's question for a secret: they ask first and turn the echo off then, and some throw away what was
+/// typed before.
+#[track_caller]
+pub fn answer_unseen(terminal: &mut Terminal<'_>, question: &str, line: &str) {
+    terminal.expect(question);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while terminal.echoes() {
+        assert!(Instant::now() < deadline, "the echo stays on:\n{}", terminal.text());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    terminal.enter(line);
 }
 
 /// The vault and the state folder as they were at one moment.
@@ -259,15 +290,15 @@ pub fn state(bench: &Bench) -> Snapshot {
 }
 
 impl Bench {
-    /// Enrolls a recovery key at a terminal, with the secret written down as the person does.
+    /// Enrolls a recovery key at a terminal with a token that wants no PIN; returns what the person writes down.
     #[track_caller]
     pub fn enroll_paper(&self, name: &str) -> String {
-        self.enroll_paper_with(name, &[])
+        self.enroll_paper_with(name, &[], None)
     }
 
-    /// As [`Bench::enroll_paper`], with more words before `key enroll recovery`.
+    /// As [`Bench::enroll_paper`], with more words before `key enroll recovery`, and with the PIN that is asked for.
     #[track_caller]
-    pub fn enroll_paper_with(&self, name: &str, before: &[&str]) -> String {
+    pub fn enroll_paper_with(&self, name: &str, before: &[&str], pin: Option<&str>) -> String {
         let words = [before, &["key", "enroll", "recovery", "--name", name]].concat();
         let mut terminal = self.tapvault(words).may_show(name).on_terminal();
         terminal.expect("Type its last 6 characters to go on: ");
@@ -279,6 +310,9 @@ impl Bench {
             .to_owned();
         self.secret(name, &paper);
         terminal.enter(&paper[paper.len() - 6..]);
+        if let Some(pin) = pin {
+            terminal.answer("PIN of YubiKey", pin);
+        }
         terminal.finish().success();
         paper
     }
