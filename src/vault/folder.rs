@@ -222,10 +222,7 @@ impl Folder {
         for item in listing {
             let item = item.map_err(|err| io("reading", &self.path, &err))?;
             // Names that are not UTF-8, or hidden, were not made by this program.
-            // A folder by such a name was not made by it either, and could be neither read nor removed.
-            let is_folder = item.file_type().is_ok_and(|kind| kind.is_dir());
             if let Ok(name) = item.file_name().into_string()
-                && !is_folder
                 && name.ends_with(ending)
                 && !name.starts_with('.')
             {

@@ -244,7 +244,7 @@ impl Payload {
                     expires: read.expires.ok_or_else(|| damaged("the time is missing"))?,
                 },
                 inputs: read.inputs.ok_or_else(|| damaged("its inputs are missing"))?,
-                base: read.base.ok_or_else(|| damaged("its base is missing"))?,
+                base: read.base.unwrap_or_else(|| read.profile.clone()),
             },
             "vault-secret" => Content::VaultSecret,
             other => return Err(damaged(&format!("its kind {other:?} is none that this tapvault knows"))),

@@ -369,7 +369,8 @@ fn the_key_on_paper_opens_enrolls_and_removes_when_the_token_is_lost() {
         .success()
         .touches(0)
         .says("2 entries were readable with it: dev and prod")
-        .says("dev ... prod");
+        .says("tapvault add --force dev")
+        .says("tapvault add --force prod");
     assert_eq!(names(&bench), [SECOND, "paper"]);
     // The drawer token catches up with a list that only the paper key vouched for.
     bench
@@ -742,6 +743,8 @@ fn weaker_presence_is_taken_only_when_asked_for_and_said_ever_after() {
                 "--existing",
                 slot,
                 "--weaker-presence",
+                // One of them asks for no touch at all.
+                "--allow-touchless",
                 "--name",
                 slot,
             ])
