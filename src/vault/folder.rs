@@ -74,6 +74,12 @@ impl Folder {
                 .mode(0o700)
                 .create(&self.path)
                 .map_err(|err| io("making the folder", &self.path, &err))?;
+            // What is moved out of it must not survive a power cut that forgets the folder itself. Of the folder above the
+            // vault nothing is known, not even whether it may be read.
+            match self.path.parent().map(|above| Folder::at(above).sync()) {
+                Some(Err(error)) if self.inner => return Err(error),
+                _ => {}
+            }
         }
         self.check()
     }

@@ -102,6 +102,7 @@ pub fn finish(vault: &Folder) -> Result<()> {
             let _ = sessions.remove(&file);
         }
     }
+    sessions.sync()?;
     if stage.path().join(LIST_FILE).exists() {
         stage.hand_over(LIST_FILE, vault)?;
     }
