@@ -148,6 +148,10 @@ pub fn store(
     let sealed = seal(&payload.to_json()?, &trusted.recipients()?)?;
     let _lock = vault.lock()?;
     refuse_changed_list(vault.folder(), trusted)?;
+    // Removed while this command ran: a session would outlive its access key.
+    if !vault.has_entry(base) {
+        return Ok(());
+    }
     drop_ended(vault, now)?;
     let sessions = vault.sessions();
     sessions.replace(&id.file(), &sealed)?;
