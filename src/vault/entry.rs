@@ -89,7 +89,8 @@ pub fn open_access_key(
         profile.as_str(),
         purpose,
         touches,
-    )?;
+    )
+    .map_err(|error| or_changed_list(error, vault.folder(), &unlocked.trusted))?;
     let list = unlocked.trusted.list();
     vault.memory().compare_entry(
         &list.vault,
@@ -145,7 +146,8 @@ pub fn open_vault_secret(
         "",
         purpose,
         touches,
-    )?
+    )
+    .map_err(|error| or_changed_list(error, vault.folder(), &unlocked.trusted))?
     .vault_secret)
 }
 
@@ -270,6 +272,17 @@ pub(super) fn refuse_changed_list(folder: &Folder, trusted: &TrustedList) -> Res
         "the enrolled keys were changed while this command ran; nothing was written",
     )
     .hint("run it again"))
+}
+
+/// The error, unless the key list was changed since `trusted` was read: then what was read later does not fit it, which is no
+/// attack, and another try helps.
+pub(super) fn or_changed_list(error: Error, folder: &Folder, trusted: &TrustedList) -> Error {
+    match error.kind() {
+        ErrorKind::Forged | ErrorKind::Damaged | ErrorKind::NoKey | ErrorKind::Rollback | ErrorKind::Conflict => {
+            refuse_changed_list(folder, trusted).err().unwrap_or(error)
+        }
+        _ => error,
+    }
 }
 
 /// The error for an entry that is there already.

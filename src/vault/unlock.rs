@@ -1,6 +1,7 @@
 //! Which enrolled key is here and may be used, and whether the key list that it is in can be believed.
 
 use super::Vault;
+use super::entry::or_changed_list;
 use super::keyring::{KeyList, Keyring, TrustedList, join_and};
 use super::memory::Familiarity;
 use crate::context::Context;
@@ -45,7 +46,11 @@ pub fn unlock<'a>(
 ) -> Result<Unlocked<'a>> {
     let key = find(ctx, vault, keyring.unverified(), choice, stanzas, what)?;
     let trusted = keyring.verify(&*key)?;
-    match vault.memory().compare_list(keyring, &trusted)? {
+    let familiarity = vault
+        .memory()
+        .compare_list(keyring, &trusted)
+        .map_err(|error| or_changed_list(error, vault.folder(), &trusted))?;
+    match familiarity {
         // Remembered at every use: a machine that only ever reads has to notice a rollback too.
         Familiarity::Known => {
             if let Err(error) = vault.memory().remember_list(&trusted) {
