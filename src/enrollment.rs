@@ -64,6 +64,8 @@ impl<'a> Enrollment<'a> {
         if let Some(interrupted) = interrupted(vault)? {
             return Err(interrupted.to_error());
         }
+        // Before a key is made that could not be enrolled.
+        vault.folder().must_be_writable()?;
         if snapshot.keyring.is_none() {
             refuse_headless(vault)?;
         }
@@ -290,6 +292,7 @@ impl<'a> Removal<'a> {
         if let Some(interrupted) = interrupted(vault)? {
             return Err(interrupted.to_error());
         }
+        vault.folder().must_be_writable()?;
         let keyring = snapshot.keyring.ok_or_else(|| no_keys(vault))?;
         let list = keyring.unverified();
         let Some(removed) = list.key(name) else {

@@ -55,6 +55,7 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     if replace == Replace::Never && vault.has_entry(profile) {
         return Err(entry::exists(profile));
     }
+    vault.folder().must_be_writable()?;
     let key = if args.stdin {
         input::from_stdin()?
     } else if args.env {

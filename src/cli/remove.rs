@@ -41,6 +41,7 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         return Ok(());
     }
     let vault_name = keyring.as_ref().map(|keyring| keyring.unverified().vault.clone());
+    vault.folder().must_be_writable()?;
     let opened = if args.without_token {
         // A damaged entry has to be removable too, so its header is not looked at.
         if !vault.has_entry(profile) {

@@ -217,6 +217,14 @@ impl Folder {
         rustix::fs::access(&self.path, rustix::fs::Access::WRITE_OK).is_ok()
     }
 
+    /// Refuses a folder in which nothing can be changed: it is read-only, or its modes say so. A missing one passes.
+    pub fn must_be_writable(&self) -> Result<()> {
+        match rustix::fs::access(&self.path, rustix::fs::Access::WRITE_OK) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(err) => Err(io("writing to", &self.path, &err.into())),
+        }
+    }
+
     /// The names of the files whose names end in `ending`, sorted; none when the folder is missing.
     pub fn names(&self, ending: &str) -> Result<Vec<String>> {
         let listing = match std::fs::read_dir(&self.path) {
