@@ -1,8 +1,10 @@
 //! The program is cut short at every write, by kill -9 and by errors of the disk: the vault is in the old or the new state,
 //! everything opens with every key, and the way on leads to the end.
 
-mod scene;
-mod strace;
+mod broken_off;
+mod disk;
+pub mod scene;
+pub mod strace;
 
 use crate::bench::{ANA, Bench};
 use scene::{Scene, add, enroll_paper, enroll_passphrase, enroll_token, lines, quick, start_anew};
@@ -128,7 +130,17 @@ fn the_first_token_of_a_passphrase_vault_cut_short_at_any_write_leaves_the_old_o
 fn two_keys_and_prod() -> Bench {
     let bench = quick();
     enroll_token(&bench, "yubikey");
+    with_paper_and_prod(bench)
+}
+
+fn with_paper_and_prod(bench: Bench) -> Bench {
     enroll_paper(&bench);
     add(&bench, "prod");
     bench
+}
+
+/// Enrolls the key that is in this retired slot already.
+fn adopt(bench: &Bench, slot: &str, name: &str) {
+    let line = ["key", "enroll", "piv", "--existing", slot, "--name", name];
+    bench.tapvault(line).run().success();
 }

@@ -14,6 +14,7 @@ mod names;
 mod outsiders;
 mod pin;
 mod presence;
+mod races;
 mod rollback;
 mod scenarios;
 mod tampering;

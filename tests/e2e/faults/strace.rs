@@ -5,11 +5,14 @@
 //! the how-manieth of its name it is in its thread, for so strace counts (`when=`). Then it runs once for each of them.
 
 use crate::bench::Bench;
-use crate::bench::run::{Invocation, Output};
+use crate::bench::run::{Invocation, Output, Running};
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 const STRACE: &str = "/usr/bin/strace";
 
@@ -98,13 +101,52 @@ pub fn strike(
     output
 }
 
+/// A command that is stopped in the middle.
+pub struct Held<'b> {
+    running: Running<'b>,
+    pid: Pid,
+}
+
+impl Held<'_> {
+    /// Lets it run to its end.
+    pub fn go_on(self) -> Output {
+        kill_process(self.pid, Signal::CONT).expect("it is there");
+        self.running.wait()
+    }
+}
+
+/// Starts `line` and stops it just before it opens the file at `place`; returns when it stands.
+pub fn hold<'b>(bench: &'b Bench, line: &[&str], place: &str) -> Held<'b> {
+    traced(bench, None, line).run().success();
+    let trace = Trace::read(bench);
+    let at = trace.opens.iter().position(|open| open.place == place);
+    // A stop comes when the call is over, so it is the one before.
+    let point = at.and_then(|at| trace.opens.get(at.checked_sub(1)?));
+    let point = point.unwrap_or_else(|| panic!("{place} is not opened, or first: {:?}", trace.opens));
+    fs::remove_file(log(bench)).expect("the log of before goes");
+    let running = traced(bench, Some((point, Fault::Signal("SIGSTOP"))), line).start();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = fs::read_to_string(log(bench)).unwrap_or_default();
+        let stopped = text
+            .lines()
+            .find_map(|line| line.strip_suffix(" --- stopped by SIGSTOP ---"));
+        if let Some(pid) = stopped {
+            let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a process");
+            return Held { running, pid };
+        }
+        assert!(Instant::now() < deadline, "it was not stopped: {text}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn traced<'b>(bench: &'b Bench, at: Option<(&Point, Fault)>, line: &[&str]) -> Invocation<'b> {
     let log = log(bench);
     let mut arguments: Vec<String> = ["-f", "-qq", "-y", "-s", "0", "-o"].map(str::to_owned).to_vec();
     arguments.push(log.display().to_string());
     arguments.extend([
         "-e".into(),
-        "signal=none".into(),
+        "signal=SIGSTOP".into(),
         "-e".into(),
         format!("trace={WRITING}"),
     ]);
@@ -124,6 +166,8 @@ fn log(bench: &Bench) -> PathBuf {
 
 struct Trace {
     writes: Vec<Point>,
+    /// Files opened, for whatever purpose.
+    opens: Vec<Point>,
 }
 
 impl Trace {
@@ -131,7 +175,7 @@ impl Trace {
         let text = fs::read_to_string(log(bench)).expect("strace's log");
         let folders = [("vault", bench.vault()), ("state", bench.state_folder())];
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        let mut writes = Vec::new();
+        let (mut writes, mut opens) = (Vec::new(), Vec::new());
         for line in text.lines() {
             // "123 call(...": not "+++ exited", nor "<... call resumed>".
             let Some((thread, rest)) = line.split_once(' ') else {
@@ -148,19 +192,24 @@ impl Trace {
             }
             let nth = counts.entry((thread, call)).or_default();
             *nth += 1;
-            // Reading opens files too.
-            if call.starts_with("open") && !arguments.contains("O_CREAT") {
+            let Some(place) = place(&folders, arguments) else {
                 continue;
+            };
+            let point = Point {
+                call: call.to_owned(),
+                nth: *nth,
+                place,
+            };
+            if call.starts_with("open") {
+                opens.push(point.clone());
+                // Reading opens files too.
+                if !arguments.contains("O_CREAT") {
+                    continue;
+                }
             }
-            if let Some(place) = place(&folders, arguments) {
-                writes.push(Point {
-                    call: call.to_owned(),
-                    nth: *nth,
-                    place,
-                });
-            }
+            writes.push(point);
         }
-        Trace { writes }
+        Trace { writes, opens }
     }
 }
 
