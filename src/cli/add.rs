@@ -81,7 +81,11 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         }
     }
     // Read anew: the person may have taken their time, and somebody else may have changed the keys meanwhile.
-    let keyring = vault.read()?.0.keyring.ok_or_else(|| crate::enrollment::no_keys(&vault))?;
+    let keyring = vault
+        .read()?
+        .0
+        .keyring
+        .ok_or_else(|| crate::enrollment::no_keys(&vault))?;
     let mut unlocked = unlock(ctx, &vault, &keyring, choice, None, "the vault")?;
     let mut touches = Touches::planned(&ctx.dialogue, unlocked.key.touches_for(1, 0));
     let secret = entry::open_vault_secret(&vault, &mut unlocked, &format!("seal {profile}"), &mut touches)?;

@@ -57,7 +57,11 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
             return Err(Error::new(ErrorKind::Cancelled, format!("{profile} stays")));
         }
         // Read anew: the person may have taken their time, and somebody else may have changed the keys meanwhile.
-        let keyring = vault.read()?.0.keyring.ok_or_else(|| crate::enrollment::no_keys(&vault))?;
+        let keyring = vault
+            .read()?
+            .0
+            .keyring
+            .ok_or_else(|| crate::enrollment::no_keys(&vault))?;
         let file = vault.entry_file(profile)?;
         let mut unlocked = unlock(ctx, &vault, &keyring, choice, Some(file.stanzas()), profile.as_str()).map_err(
             |error| match error.kind() {
