@@ -145,7 +145,11 @@ fn every_name_is_added_listed_used_and_removed() {
 
 /// Both env formats, as `eval "$(tapvault export NAME)"` takes them.
 fn export_is_read_back_by_a_shell(bench: &Bench, name: &str) {
-    let format = if name.len() % 2 == 0 { "env" } else { "export-env" };
+    let format = if name.len().is_multiple_of(2) {
+        "env"
+    } else {
+        "export-env"
+    };
     let out = bench
         .tapvault(["export", "-n", "--format", format, "--", name])
         .prints_secrets()

@@ -21,6 +21,7 @@ fn fifty_at_once_on_one_token_lose_nothing() {
         })
         .collect();
     keys.iter().for_each(|(name, _, secret)| bench.secret(name, secret));
+    let mut expected = content(&bench);
     let mut runs = Vec::new();
     for (number, (profile, id, secret)) in keys.iter().enumerate() {
         let adding = bench
@@ -35,7 +36,6 @@ fn fifty_at_once_on_one_token_lose_nothing() {
         runs.push((Some(profile), adding));
         runs.push((None, opening));
     }
-    let mut expected = content(&bench);
     let mut busy = 0;
     for (profile, run) in runs {
         let output = run.wait();
@@ -234,8 +234,8 @@ fn an_entry_sealed_anew_between_key_list_and_opening_is_no_forgery() {
     let mut removing = bench.tapvault(["key", "remove", "spare", "--recovery"]).on_terminal();
     removing.answer("recovery key", &paper(&bench));
     removing.finish().success();
-    changed_meanwhile(held.go_on());
-    bench.tapvault(line).run().success();
+    // What was read before is an old vault by now, so exec looks again.
+    held.go_on().success().says("starting over");
 }
 
 #[test]

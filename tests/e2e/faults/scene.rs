@@ -215,6 +215,8 @@ impl Scene {
             // Nothing is opened in a vault without entries, so this is the first that notes anything.
             self.run(&["key", "trust", "--yes"], context).success();
         }
+        // Whoever writes next sweeps what was left.
+        self.run(&["clear"], context).success();
         let left: Vec<String> = self
             .listing()
             .into_iter()

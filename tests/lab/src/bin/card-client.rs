@@ -41,7 +41,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let context = pcsc::Context::establish(pcsc::Scope::System)?;
     let readers = context.list_readers_owned()?;
     let reader = readers.get(slot.parse::<usize>()?).ok_or("no such slot")?;
-    let mut card = context.connect(reader, mode, pcsc::Protocols::T1)?;
+    let mut card = context.connect(reader, mode, pcsc::Protocols::T0 | pcsc::Protocols::T1)?;
     answer("ok");
     serve(&mut card, &mut lines)?;
     let _ = card.disconnect(pcsc::Disposition::LeaveCard);
