@@ -10,6 +10,7 @@ use tapvault_lab::soft_token::body::AutoTouch;
 use tapvault_lab::soft_token::client::Control;
 use tapvault_lab::soft_token::firmware::Firmware;
 use tapvault_lab::soft_token::rig::{Rig, SOCKET_VARIABLE, TokenSpec};
+use tapvault_lab::terminal::wait_until_silent;
 
 const SERIAL: u32 = 14_000_001;
 const PIN: &str = "654321";
@@ -46,7 +47,7 @@ fn passes_on(firmware: Firmware) {
     change_pin(&rig);
     let mark = rig.token(0).mark().expect("answers");
 
-    let (shown, ok) = Player::new(&rig).play();
+    let (shown, ok) = Player::new(&rig, dir.path().join("tty")).play();
 
     assert!(ok && shown.contains("9 passed, 0 failed, 0 skipped"), "{shown}");
     let log = rig.token(0).log_since(mark).expect("answers");
@@ -91,15 +92,18 @@ const CUES: [(&str, Cue); 5] = [
 struct Player<'a> {
     token: &'a Control,
     socket: PathBuf,
+    /// Holds the terminal's name, once there is one.
+    tty: PathBuf,
     scenario: String,
     pin_was_wrong: bool,
 }
 
 impl<'a> Player<'a> {
-    fn new(rig: &'a Rig) -> Self {
+    fn new(rig: &'a Rig, tty: PathBuf) -> Self {
         Self {
             token: rig.token(0),
             socket: rig.socket(),
+            tty,
             scenario: String::new(),
             pin_was_wrong: false,
         }
@@ -109,7 +113,10 @@ impl<'a> Player<'a> {
     fn play(&mut self) -> (String, bool) {
         let program = env!("CARGO_BIN_EXE_tapvault-hw-tests");
         // a question that nobody expects must not hang the test
-        let command = format!("timeout 240 {program} --serial {SERIAL}");
+        let command = format!(
+            "tty >{}; exec timeout --foreground 240 {program} --serial {SERIAL}",
+            self.tty.display()
+        );
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
             .env("PATH", path_with_tools())
@@ -144,7 +151,10 @@ impl<'a> Player<'a> {
                 self.begin(&part[..end]);
                 type_line(keyboard, "");
             }
-            Cue::Pin | Cue::PluginPin => type_line(keyboard, self.pin()),
+            Cue::Pin | Cue::PluginPin => {
+                wait_until_silent(&self.tty);
+                type_line(keyboard, self.pin());
+            }
             Cue::Touch if self.scenario == "the token is pulled out" => {
                 self.token.wait_for_touch(Duration::from_secs(10)).expect("it blinks");
                 self.token.remove().expect("answers");
@@ -179,8 +189,6 @@ impl<'a> Player<'a> {
 }
 
 fn type_line(keyboard: &mut ChildStdin, line: &str) {
-    // a program that turns the echo off may throw away what was typed before
-    std::thread::sleep(Duration::from_millis(200));
     // who has gone says so by its exit code
     let _ = writeln!(keyboard, "{line}");
 }

@@ -2,3 +2,4 @@
 
 pub mod aws_standin;
 pub mod soft_token;
+pub mod terminal;

@@ -5,7 +5,6 @@ use std::{
     io::{Read, Write},
     path::PathBuf,
     process::{Command, Output, Stdio},
-    thread,
     time::Duration,
 };
 
@@ -15,6 +14,7 @@ use tapvault_lab::soft_token::{
     firmware::Firmware,
     rig::{Rig, SOCKET_VARIABLE, TokenSpec},
 };
+use tapvault_lab::terminal::wait_until_silent;
 use tempfile::TempDir;
 
 use crate::common::{self, text};
@@ -97,11 +97,13 @@ impl Bench {
             .unwrap_or_else(|error| panic!("{program} can't be run, is it installed? {error}"))
     }
 
-    /// Runs a client on a terminal of its own, for those that ask there: waits for each text and types its answer.
+    /// Runs a client on a terminal of its own, for those that ask there: waits for each text and types its answer,
+    /// which is a secret.
     pub fn run_on_a_terminal(&self, command_line: &str, dialogue: &[(&str, &str)]) -> String {
         let mut command = self.command("script");
         // a question that nobody expects must not hang the test
-        let limited = format!("timeout 60 {command_line}");
+        let tty = self.path("tty");
+        let limited = format!("tty >{tty}; exec timeout --foreground 60 {command_line}");
         command.args(["--quiet", "--return", "--flush", "--command", &limited, "/dev/null"]);
         let mut child = command
             .stdin(Stdio::piped())
@@ -120,8 +122,7 @@ impl Bench {
             if let Some((prompt, answer)) = dialogue.peek()
                 && String::from_utf8_lossy(&shown[unanswered..]).contains(prompt)
             {
-                // a program that turns the echo off may throw away what was typed before
-                thread::sleep(Duration::from_millis(200));
+                wait_until_silent(tty.as_ref());
                 writeln!(keyboard, "{answer}").expect("typed");
                 unanswered = shown.len();
                 dialogue.next();
