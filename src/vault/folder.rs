@@ -111,6 +111,8 @@ impl Folder {
     pub fn lock_shared(&self) -> Result<Lock> {
         match self.lock_file(LOCK) {
             Ok(file) => self.acquire(file, LOCK, File::try_lock_shared),
+            // Something else in its place keeps nobody from changing anything.
+            Err(error) if error.kind() == ErrorKind::Damaged => Err(error),
             Err(_) => Ok(Lock { _file: None }),
         }
     }
@@ -288,10 +290,25 @@ impl Folder {
 
     fn lock_file(&self, name: &str) -> Result<File> {
         let path = self.path.join(name);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
-            .map(File::from)
-            .map_err(|err| io("locking", &path, &err.into()))
+        let no_lock = || {
+            Error::new(
+                ErrorKind::Damaged,
+                format!("{} is no lock file of tapvault's", path.display()),
+            )
+            .hint(format!("it holds nothing: rm -r {}", path.display()))
+        };
+        // O_NONBLOCK: opening a pipe must not hang.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => File::from(file),
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::ISDIR) => return Err(no_lock()),
+            Err(err) => return Err(io("locking", &path, &err.into())),
+        };
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() => Ok(file),
+            Ok(_) => Err(no_lock()),
+            Err(err) => Err(io("locking", &path, &err)),
+        }
     }
 }
 
