@@ -248,6 +248,12 @@ fn modes_and_owners_that_let_others_in_are_named_with_the_way_to_close_them() {
         }
         aside.put_back();
     }
+    for file in vault.join("sessions").read_dir().expect("sessions") {
+        let name = format!("sessions/{}", file.expect("a file").file_name().to_string_lossy());
+        chmod(&vault.join(&name), 0o644);
+        refused(&bench, EXEC, 10, "damaged", &name).touches(0).says("chmod");
+        aside.put_back();
+    }
     chmod(&vault.join("vault.age"), 0o644);
     refuses(&bench, add_new(&bench), 10, "damaged", "vault.age").touches(0);
     aside.put_back();
@@ -264,6 +270,26 @@ fn modes_and_owners_that_let_others_in_are_named_with_the_way_to_close_them() {
         .program("chmod", ["-R", "go=", vault.to_str().expect("text")])
         .run()
         .success();
+    bench.tapvault(EXEC).run().success();
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_lock_is_named() {
+    let bench = with_two_entries();
+    let aside = Aside::of(&bench);
+    for what in ["link", "link to nothing", "pipe", "folder"] {
+        aside.put_back();
+        impose(what, &bench.vault().join(".lock"));
+        for words in [&EXEC[..], &["list"], &["remove", "dev", "--force"]] {
+            refused(&bench, words, 10, "damaged", ".lock").touches(0).says("rm -r");
+        }
+        refuses(&bench, add_new(&bench), 10, "damaged", ".lock").touches(0);
+        aside.put_back();
+        impose(what, &bench.vault().join(".change-lock"));
+        bench.pinentry_answers(&["eight.words.or.so", "eight.words.or.so"]);
+        let enroll = ["key", "enroll", "passphrase", "--allow-touchless"];
+        refused(&bench, enroll, 10, "damaged", ".change-lock");
+    }
     bench.tapvault(EXEC).run().success();
 }
 

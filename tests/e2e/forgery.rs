@@ -371,7 +371,8 @@ fn a_lying_sidecar_is_believed_in_nothing_that_matters_and_mended() {
             .run()
             .success();
         bench.tapvault(["exec", "dev", "-n", "--", "true"]).run().success();
-        assert!(read_json(&file)["generation"].as_u64().is_some_and(|now| now < 10));
+        let now = read_json(&file)["generation"].as_u64();
+        assert!(now.is_some_and(|now| now < 10), "{now:?}");
     }
 }
 

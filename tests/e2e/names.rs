@@ -1,8 +1,9 @@
 //! Names that people have, and names that attackers would like: each is one entry, in its folder, and comes back as it was.
 
-use crate::bench::Bench;
+use crate::bench::{ANA, Bench};
 use crate::tampering::{BEN, enroll_without_pin};
 use std::fs;
+use tapvault_lab::aws_standin::READER_ROLE;
 
 /// As long as a name may be.
 fn longest() -> String {
@@ -168,6 +169,40 @@ fn export_is_read_back_by_a_shell(bench: &Bench, name: &str) {
     assert_eq!(read.stdout, format!("<{name}>{}", BEN.1), "{}", out.stdout);
     assert!(!bench.root().join("owned").exists());
     fs::remove_file(file).expect("removed");
+}
+
+#[test]
+fn sessions_and_roles_have_hostile_names_too() {
+    let bench = Bench::start();
+    enroll_without_pin(&bench).success();
+    let base = "../a b/größe";
+    let role = "the 'role' of ..";
+    bench.aws_config(&format!(
+        "[profile {base}]\nregion = eu-central-1\n\
+         [profile \"{role}\"]\nregion = eu-central-1\nsource_profile = {base}\nrole_arn = {READER_ROLE}\n"
+    ));
+    bench.add(base, ANA);
+    for (name, kept) in [(base, 1), (role, 2)] {
+        let out = bench
+            .tapvault(["exec", name, "--", "sh", "-c", "printf '<%s>' \"$AWS_VAULT\""])
+            .run()
+            .success()
+            .touches(1)
+            .says(base);
+        assert_eq!(out.stdout, format!("<{name}>"));
+        let listed = bench.tapvault(["list", "--sessions"]).run().success().stdout;
+        assert_eq!(listed.lines().count(), kept, "{listed}");
+        assert!(listed.lines().any(|line| line == name), "{listed}");
+    }
+    let calls = bench.calls().len();
+    bench.tapvault(["exec", role, "--", "true"]).run().success().touches(1);
+    assert_eq!(bench.calls().len(), calls, "both were kept");
+    bench
+        .tapvault(["remove", base, "--sessions-only"])
+        .run()
+        .success()
+        .touches(0);
+    assert_eq!(bench.tapvault(["list", "--sessions"]).run().success().stdout, "");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::bench::run::{Invocation, Output};
 use crate::bench::{ANA, Bench, PIN, SERIAL};
-use crate::tampering::{BEN, answer_unseen, read_json, with_tools, write};
+use crate::tampering::{BEN, answer_unseen, made_up, read_json, refused, with_tools, write};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -228,6 +228,24 @@ fn tapvault_opens_what_stock_age_and_the_plugin_sealed() {
         .on_terminal();
     answer_unseen(&mut terminal, "PIN for YubiKey", PIN);
     assert_eq!(content(&terminal.finish().success())["secret_access_key"], BEN.1);
+}
+
+#[test]
+fn an_entry_that_stock_age_made_for_all_recipients_is_forged() {
+    let bench = Bench::with_prod();
+    bench.enroll_paper_with("paper", &[], Some(PIN));
+    let plain = bench.root().join("plain.json");
+    write(&plain, made_up("access-key", "prod").to_string());
+    let (token, paper) = (
+        shown(&bench, "yubikey-15042118", "recipient"),
+        shown(&bench, "paper", "recipient"),
+    );
+    let plain = plain.to_str().expect("text");
+    let words = ["-r", &token, "-r", &paper, "-o", "entries/prod.age", plain];
+    age(&bench, &words).run().success();
+    refused(&bench, ["exec", "prod", "--", "echo"], 10, "forged", "entries/prod.age")
+        .touches(1)
+        .says("somebody with write access made it");
 }
 
 #[test]
