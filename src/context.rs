@@ -4,48 +4,12 @@
 
 pub mod settings;
 
+pub use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prompt::{Dialogue, say};
 use jiff::Timestamp;
 use settings::Settings;
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-
-/// A snapshot of the environment, taken once at the start.
-#[derive(Clone, Default)]
-pub struct Env(BTreeMap<OsString, OsString>);
-
-impl Env {
-    /// The real one.
-    pub fn snapshot() -> Self {
-        Env(std::env::vars_os().collect())
-    }
-
-    /// The value of `name` if it is set, not empty, and text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.os(name)?.to_str()
-    }
-
-    /// The value of `name` if it is set and not empty.
-    pub fn os(&self, name: &str) -> Option<&OsStr> {
-        self.0
-            .get(OsStr::new(name))
-            .map(OsString::as_os_str)
-            .filter(|value| !value.is_empty())
-    }
-
-    /// Every variable, for the child's environment.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
-        self.0.iter()
-    }
-}
-
-impl<const N: usize> From<[(&str, &str); N]> for Env {
-    fn from(pairs: [(&str, &str); N]) -> Self {
-        Env(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
-    }
-}
 
 /// The four folders (docs/format.md); none of them is made before something has to be written.
 #[derive(Clone, Debug)]

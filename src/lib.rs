@@ -25,6 +25,7 @@ pub mod cli;
 pub mod context;
 pub mod credential;
 pub mod enrollment;
+pub mod env;
 pub mod error;
 pub mod presence;
 pub mod process;

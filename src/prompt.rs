@@ -6,7 +6,7 @@
 mod graphical;
 mod tty;
 
-use crate::context::Env;
+use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use graphical::Pinentry;

@@ -4,7 +4,7 @@
 
 mod assuan;
 
-use crate::context::Env;
+use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{SECRET_VARIABLES, SecretText};
 use assuan::{Assuan, Failure};

@@ -5,13 +5,16 @@
 
 use super::entry::{open, vault_secret_payload};
 use super::folder::{Folder, Lock};
-use super::keyring::{KeyList, Keyring, LIST_FILE, TrustedList, Version, join_and};
+use super::keyring::{KeyList, Keyring, LIST_FILE, TrustedList, Version};
 use super::name::{file_stem, from_stem, hex};
 use super::payload::Payload;
 use super::sidecar::Sidecar;
 use super::unlock::Unlocked;
 use super::{ENTRIES, PASSPHRASES, VAULT_SECRET_FILE, Vault};
 mod commit;
+mod failure;
+
+use failure::{abandon_hint, changed_meanwhile, goes, unfinished};
 
 pub use commit::{finish, is_committed};
 
@@ -19,7 +22,7 @@ use crate::agefile::{AgeFile, seal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::secret::VaultSecret;
-use crate::wrap::{EnrolledKey, KeyKind, KeyName};
+
 use age::Recipient;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -317,23 +320,6 @@ impl<'v> Change<'v> {
     }
 }
 
-impl Interrupted {
-    /// The error for a new change while this one is unfinished.
-    pub fn to_error(&self) -> Error {
-        let error = Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "\"{}\" was interrupted after {} entries; nothing is lost",
-                self.what, self.prepared
-            ),
-        );
-        if self.first {
-            return error.hint("tapvault key resume --abandon throws it away; then enroll the key again");
-        }
-        error.hint("tapvault key resume finishes it").hint(abandon_hint())
-    }
-}
-
 /// The change that was interrupted before its commit, if there is one.
 pub fn interrupted(vault: &Vault) -> Result<Option<Interrupted>> {
     let stage = vault.folder().below(STAGE);
@@ -421,48 +407,4 @@ fn check_place(profile: &str, file: &str) -> Result<()> {
         format!("{ENTRIES}/{file} was sealed for profile {profile:?}; it was copied there"),
     )
     .hint("restore it from a backup, or move it away"))
-}
-
-fn changed_meanwhile() -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "the enrolled keys were changed while this command ran",
-    )
-}
-
-/// The error for a change that has happened, and whose moves the next command will finish.
-fn unfinished(what: &str, error: &Error) -> Error {
-    Error::new(
-        error.kind(),
-        format!(
-            "\"{what}\" has happened, but not every file is in its place yet: {}",
-            error.message()
-        ),
-    )
-    .hint("free some space, or mend the folder; then any command, such as `tapvault key list`, finishes it")
-}
-
-/// The error for a key that the change takes out: it can't open the new K, which is sealed to the keys of the new list.
-fn goes(what: &str, name: &KeyName, before: &KeyList, next: &KeyList) -> Error {
-    let stays = |key: &&EnrolledKey| before.keys.iter().any(|known| known.recipient == key.recipient);
-    let staying: Vec<&EnrolledKey> = next.keys.iter().filter(stays).collect();
-    let error = Error::new(
-        ErrorKind::NoKey,
-        format!("\"{what}\" takes {name} out, so another key has to finish it"),
-    );
-    let error = if staying.is_empty() {
-        error.hint("none of those that stay was enrolled before it")
-    } else if staying.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. })) {
-        error.hint("with the key on paper: tapvault key resume --recovery")
-    } else {
-        error.hint(format!(
-            "{} can: tapvault key resume --key NAME",
-            join_and(staying.iter().map(|key| key.name.as_str()))
-        ))
-    };
-    error.hint(abandon_hint())
-}
-
-fn abandon_hint() -> &'static str {
-    "tapvault key resume --abandon throws the unfinished change away; the vault is as it was before it"
 }
