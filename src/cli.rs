@@ -41,13 +41,13 @@ Exit codes: 0 done, 1 other, 2 usage, 3 config or profile, 4 no such entry, 5 no
 #[derive(Args)]
 struct Global {
     /// Open with this enrolled key and no other
-    #[arg(long, global = true, value_name = "NAME", conflicts_with = "recovery", add = completion::keys())]
+    #[arg(long, global = true, help_heading = "Global options", value_name = "NAME", conflicts_with = "recovery", add = completion::keys())]
     key: Option<KeyName>,
     /// Open with the recovery key on paper, which is asked for
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     recovery: bool,
     /// Say on stderr what is done: instructions, status words, files and calls, never data
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     debug: bool,
 }
 
@@ -89,7 +89,15 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(err) => {
             // --help and --version are no errors, and go to stdout; clap knows which is which.
-            let _ = err.print();
+            if err.use_stderr() {
+                let text = err.render().to_string();
+                say(&format!(
+                    "tapvault: usage: {}",
+                    text.strip_prefix("error: ").unwrap_or(&text)
+                ));
+            } else {
+                let _ = err.print();
+            }
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
         }
     };

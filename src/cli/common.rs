@@ -5,7 +5,7 @@ use crate::chain::{Chain, ChainError, Request as ChainRequest};
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::{Action, Request, processes};
-use crate::profile::{Config, ConfigError, EnvView, FileKind, Partition, Profile, ProfileName, Sourced, files};
+use crate::profile::{Config, ConfigError, EnvView, FileKind, Origin, Partition, Profile, ProfileName, Sourced, files};
 use crate::vault::Vault;
 use crate::vault::keyring::KeyList;
 use crate::wrap::KeyKind;
@@ -43,6 +43,7 @@ pub fn from_config(err: ConfigError) -> Error {
 fn from_chain(err: ChainError) -> Error {
     let kind = match err {
         ChainError::NoCredential { .. } | ChainError::CallsItself { .. } => ErrorKind::NoEntry,
+        ChainError::OutOfRange { ref asked, .. } if matches!(asked.origin, Origin::Flag(_)) => ErrorKind::Usage,
         _ => ErrorKind::Config,
     };
     let hints = err.hints();

@@ -86,10 +86,11 @@ fn remove(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let name = removal.removed().name.clone();
     if !readable.is_empty() {
         ctx.dialogue.note(&format!(
-            "{} {} readable with it: {}. They will be sealed anew without it.",
+            "{} {} readable with it: {}. {} will be sealed anew without it.",
             count(readable.len(), "entry", "entries"),
             if readable.len() == 1 { "was" } else { "were" },
-            join_and(readable.iter().map(String::as_str))
+            join_and(readable.iter().map(String::as_str)),
+            if readable.len() == 1 { "It" } else { "They" }
         ));
     }
     let mut touches = planned(ctx, removal.touches()?);
@@ -182,6 +183,11 @@ fn report(ctx: &Context, outcome: &Outcome, headline: &str) {
             "\"{}\" is no longer enrolled: it would have opened everything without a touch",
             key.name
         ));
+        for profile in &outcome.profiles {
+            ctx.dialogue.note(&format!(
+                "  copies of this vault from before still open with it; for a new key: tapvault add --force {profile}"
+            ));
+        }
     }
     common::tell_ways_in(ctx, outcome.trusted.list());
 }

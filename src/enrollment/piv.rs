@@ -372,7 +372,10 @@ fn check_pin(ctx: &Context, admin: &mut Admin, label: &str, firmware: Firmware, 
             "change it: ykman --device {} piv access change-pin",
             admin.serial()
         ))
-        .hint("and the PUK: ykman piv access change-puk (or --allow-factory-pin, if you know why)")),
+        .hint(format!(
+            "and the PUK: ykman --device {} piv access change-puk (or --allow-factory-pin, if you know why)",
+            admin.serial()
+        ))),
         Ok(_) => Ok(()),
         Err(token::Error::NotSupported { .. }) => {
             ctx.dialogue

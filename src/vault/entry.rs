@@ -291,9 +291,7 @@ pub fn exists(profile: &ProfileName) -> Error {
         ErrorKind::Conflict,
         format!("the vault has an access key for {profile} already; it was left as it is"),
     )
-    .hint(format!(
-        "tapvault add --force {profile} replaces it, tapvault rotate {profile} makes a new one"
-    ))
+    .hint(format!("tapvault add --force {profile} replaces it"))
 }
 
 fn mend_sidecar(ctx: &Context, vault: &Vault, payload: &Payload, file: &AgeFile) {

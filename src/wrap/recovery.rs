@@ -55,7 +55,7 @@ pub fn ask(name: &KeyName, ctx: &Context) -> Result<SoftwareKey> {
     SoftwareKey::parse(name.clone(), &text)
 }
 
-/// The QR code in half blocks, dark on light whatever the terminal's colours: the quiet zone is drawn too.
+/// The QR code in half blocks, light on the dark of most terminals; readers take the inverse too. The quiet zone is drawn.
 fn qr_code(text: &str) -> Result<String> {
     let code = QrCode::new(text.as_bytes())
         .map_err(|err| Error::new(ErrorKind::Other, format!("drawing a QR code: {err}")))?;

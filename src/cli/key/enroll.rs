@@ -3,8 +3,9 @@ use crate::context::Context;
 use crate::enrollment::{Enrollment, NewKey, Touchless, forget_keychain_key, new_passphrase_key, new_recovery_key};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vault::Vault;
+use crate::vault::change::interrupted;
 use crate::vault::unlock::KeyChoice;
-use crate::wrap::{EnrolledKey, KeyName};
+use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::{Args, Subcommand};
 
 #[cfg(feature = "piv")]
@@ -51,7 +52,7 @@ pub fn run(args: EnrollArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         Kind::Passphrase => {
             let enrollment = Enrollment::begin(ctx, &vault, choice, touchless)?;
             enrollment.refuse_touchless("a passphrase key")?;
-            software(ctx, enrollment, args.name.as_ref(), "passphrase", |name| {
+            software(ctx, &vault, enrollment, args.name.as_ref(), "passphrase", |name| {
                 new_passphrase_key(ctx, name)
             })
         }
@@ -59,13 +60,13 @@ pub fn run(args: EnrollArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         Kind::Keychain => {
             let enrollment = Enrollment::begin(ctx, &vault, choice, touchless)?;
             enrollment.refuse_touchless("a keychain key")?;
-            software(ctx, enrollment, args.name.as_ref(), "keychain", |name| {
+            software(ctx, &vault, enrollment, args.name.as_ref(), "keychain", |name| {
                 crate::enrollment::new_keychain_key(ctx, name)
             })
         }
         Kind::Recovery => {
             let enrollment = Enrollment::begin(ctx, &vault, choice, touchless)?;
-            software(ctx, enrollment, args.name.as_ref(), "paper", |name| {
+            software(ctx, &vault, enrollment, args.name.as_ref(), "paper", |name| {
                 new_recovery_key(ctx, name)
             })
         }
@@ -97,7 +98,7 @@ pub fn offer_first(ctx: &Context, vault: &Vault) -> Result<()> {
             .confirm("no token is plugged in; keep a key in this desktop's keychain?")?
         {
             let enrollment = Enrollment::begin(ctx, vault, &KeyChoice::Any, Touchless::Refused)?;
-            return software(ctx, enrollment, None, "keychain", |name| {
+            return software(ctx, vault, enrollment, None, "keychain", |name| {
                 crate::enrollment::new_keychain_key(ctx, name)
             });
         }
@@ -105,15 +106,28 @@ pub fn offer_first(ctx: &Context, vault: &Vault) -> Result<()> {
     }
     if ctx.dialogue.confirm("no token is plugged in; enroll a passphrase?")? {
         let enrollment = Enrollment::begin(ctx, vault, &KeyChoice::Any, Touchless::Refused)?;
-        return software(ctx, enrollment, None, "passphrase", |name| {
+        return software(ctx, vault, enrollment, None, "passphrase", |name| {
             new_passphrase_key(ctx, name)
         });
     }
     Err(declined())
 }
 
+/// A key that was made and could not be enrolled is worth nothing, unless a change that can be resumed will enroll it.
+fn not_enrolled(ctx: &Context, vault: &Vault, record: &EnrolledKey, error: Error) -> Error {
+    if !matches!(interrupted(vault), Ok(None)) {
+        return error;
+    }
+    forget_keychain_key(ctx, record);
+    match record.kind {
+        KeyKind::Recovery { .. } => error.hint("the key that you wrote down is not enrolled; throw the paper away"),
+        KeyKind::Piv(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } => error,
+    }
+}
+
 fn software<'a>(
     ctx: &'a Context,
+    vault: &Vault,
     enrollment: Enrollment<'a>,
     wanted: Option<&KeyName>,
     base: &str,
@@ -126,7 +140,7 @@ fn software<'a>(
     let record = new.record.clone();
     let outcome = enrollment
         .finish(new, &mut touches)
-        .inspect_err(|_| forget_keychain_key(ctx, &record))?;
+        .map_err(|error| not_enrolled(ctx, vault, &record, error))?;
     outcome.dropped.iter().for_each(|key| forget_keychain_key(ctx, key));
     report(ctx, &outcome, &headline(&record));
     Ok(())
