@@ -8,7 +8,7 @@
 //! certificate in all. It never resets, and never touches a slot that is in use. The vault lies in a folder that is thrown
 //! away, and AWS is the lab's stand-in.
 //!
-//! [`scenarios`] has what is tried, [`bench`] what it is tried with. tests/soft_token.rs plays the person, on a soft token.
+//! [`scenarios`] has what is tried, [`mod@bench`] what it is tried with. tests/soft_token.rs plays the person, on a soft token.
 
 mod bench;
 mod scenarios;
