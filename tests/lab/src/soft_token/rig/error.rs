@@ -45,7 +45,8 @@ impl fmt::Display for RigError {
             Self::NoNamespaces(reason) => write!(
                 f,
                 "no namespaces for a pcscd of our own ({reason}): run as root, or allow unprivileged user namespaces \
-                 (sysctl kernel.unprivileged_userns_clone=1)"
+                 (Ubuntu 24.04: sysctl kernel.apparmor_restrict_unprivileged_userns=0; elsewhere: sysctl \
+                 kernel.unprivileged_userns_clone=1)"
             ),
             Self::PathTooLong(path) => {
                 write!(

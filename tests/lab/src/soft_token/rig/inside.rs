@@ -15,6 +15,9 @@ use std::{
 
 use super::{DRIVERS, Layout, RUN_PCSCD, TokenSpec, VPCD_PORT, WATCH};
 
+const PCSCD: &str = "/usr/sbin/pcscd";
+const NO_POLKIT: &str = "--disable-polkit";
+
 /// Brings up what the rig's folder plans and stays until the owner goes or `pcscd` ends.
 pub fn run(dir: &Path) -> io::Result<()> {
     let layout = Layout::new(dir.to_owned());
@@ -76,11 +79,22 @@ fn run_tool(command: &mut Command) -> io::Result<()> {
 }
 
 fn start_pcscd(layout: &Layout) -> io::Result<Child> {
-    let mut command = Command::new("/usr/sbin/pcscd");
+    let mut command = Command::new(PCSCD);
     command
         .args(["--foreground", "--error", "--config"])
         .arg(layout.config());
+    if asks_polkit()? {
+        // out of reach from in here, and then it refuses everybody
+        command.arg(NO_POLKIT);
+    }
     command.stdin(Stdio::null()).spawn()
+}
+
+/// Debian 12's is built without polkit, and ends at an option that it doesn't know.
+fn asks_polkit() -> io::Result<bool> {
+    let help = Command::new(PCSCD).arg("--help").stdin(Stdio::null()).output()?;
+    let text = [help.stdout, help.stderr].concat();
+    Ok(String::from_utf8_lossy(&text).contains(NO_POLKIT))
 }
 
 fn start_token(layout: &Layout, index: usize, spec: &TokenSpec) -> io::Result<Child> {
