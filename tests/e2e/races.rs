@@ -28,7 +28,7 @@ fn fifty_at_once_on_one_token_lose_nothing() {
             .tapvault(["add", profile, "--stdin", "--offline"])
             .stdin(&lines((id, secret)))
             .start();
-        let opening = if number % 2 == 0 {
+        let opening = if number.is_multiple_of(2) {
             bench.tapvault(["exec", "prod", "--", "true"]).start()
         } else {
             bench.tapvault(["export", "prod"]).prints_secrets().start()
