@@ -94,6 +94,8 @@ impl Vault {
             let _lock = self.folder.lock()?;
             change::finish(&self.folder)?;
         }
+        // A removal notes itself after everything else; when that is killed, nobody may ever write there again.
+        self.memory.sweep();
         let lock = self.folder.lock_shared()?;
         let keyring = Keyring::read(&self.folder)?;
         Ok((Snapshot { keyring }, lock))
