@@ -110,7 +110,9 @@ impl<'a> PresentPiv<'a> {
         let token_is_weaker = holder.policies.touch != TouchPolicy::Always
             || holder.origin != Some(KeyOrigin::Generated)
             || holder.evidence == Evidence::Certificate;
-        if token_is_weaker && details.weakness().is_none() {
+        // A key that was enrolled as a weaker one must not have become weaker still: an imported key can be imported again.
+        let touch_differs = holder.policies.touch != details.touch_policy;
+        if touch_differs || (token_is_weaker && details.weakness().is_none()) {
             return Err(Error::new(
                 ErrorKind::Forged,
                 format!(
