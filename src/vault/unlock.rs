@@ -60,10 +60,6 @@ pub fn unlock<'a>(
         }
         Familiarity::Stranger => greet(ctx, vault, &trusted)?,
     }
-    // A convenience for `key list`; a state folder that can't be written has been told of above.
-    let _ = vault
-        .memory()
-        .remember_use(&trusted.list().vault, key.name(), ctx.now());
     Ok(Unlocked { key, trusted })
 }
 
