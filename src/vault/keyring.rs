@@ -95,7 +95,7 @@ pub fn join_and<'a>(items: impl Iterator<Item = &'a str>) -> String {
 /// A key's signature over a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Voucher {
-    /// The key's name, to look it up.
+    /// The key's name, for people who read the file; a signature is checked with every verifier of the list before.
     pub key: KeyName,
     /// Base64 of the signature (see [`Verifier`]).
     pub signature: String,
