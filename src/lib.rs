@@ -24,6 +24,8 @@ pub mod chain;
 pub mod cli;
 pub mod context;
 pub mod credential;
+#[cfg(feature = "piv")]
+pub mod device;
 pub mod enrollment;
 pub mod env;
 pub mod error;

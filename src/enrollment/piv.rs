@@ -4,6 +4,7 @@
 
 use super::NewKey;
 use crate::context::{Context, host_name};
+use crate::device::{self, describe, missed_twice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::secret::SecretText;
@@ -12,7 +13,6 @@ use crate::token::card::{ReaderName, Readers};
 use crate::token::discover::{self, Described, Evidence, Seen};
 use crate::token::piv::pin_needed;
 use crate::token::{self, Firmware, PinPolicy, Point, Policies, Serial, Slot, TouchPolicy};
-use crate::wrap::piv::failure::{describe, missed_twice};
 use crate::wrap::piv::present::{self, PresentPiv};
 use crate::wrap::piv::{PivDetails, PivRecipient, PolicyEvidence};
 use crate::wrap::{EnrolledKey, KeyKind, KeyName};
@@ -55,7 +55,7 @@ enum Plan {
 
 /// Whether a token is plugged in that could be enrolled: what `add` offers on an empty vault.
 pub fn available(ctx: &Context) -> Option<Serial> {
-    let readers = present::readers(ctx).ok()?;
+    let readers = device::readers(ctx).ok()?;
     let mut serials = discover::find(&readers, WAIT)
         .ok()?
         .into_iter()
@@ -73,7 +73,7 @@ impl<'a> ChosenToken<'a> {
     /// [`ErrorKind::NoKey`] without a token, [`ErrorKind::Usage`] with two, [`ErrorKind::Pin`] for a factory PIN,
     /// [`ErrorKind::Conflict`] for an occupied slot.
     pub fn choose(ctx: &'a Context, wishes: &PivWishes) -> Result<Self> {
-        let readers = present::readers(ctx)?;
+        let readers = device::readers(ctx)?;
         let (reader, serial, firmware) = pick(&readers, wishes.serial)?;
         let label = format!("YubiKey {serial}");
         let said = |err: token::Error| describe(&err, &label);

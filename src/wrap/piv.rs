@@ -4,8 +4,6 @@
 //! ChaCha20-Poly1305. Sealing needs the public key only; unwrapping needs the token ([`present`]).
 
 #[cfg(feature = "piv")]
-pub mod failure;
-#[cfg(feature = "piv")]
 pub mod present;
 
 use crate::token::{Firmware, KeyOrigin, PinPolicy, Point, Serial, Slot, TouchPolicy};

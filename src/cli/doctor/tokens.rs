@@ -2,14 +2,13 @@
 
 use super::Finding;
 use crate::context::Context;
+use crate::device::{self, busy_words, describe};
 use crate::token::admin::Admin;
 use crate::token::card::Readers;
 use crate::token::discover::{self, Seen, Sighting};
 use crate::token::{self, Serial};
 use crate::vault::Vault;
 use crate::wrap::KeyKind;
-use crate::wrap::piv::failure::{busy_words, describe};
-use crate::wrap::piv::present;
 use std::time::Duration;
 
 /// How long a busy token is waited for.
@@ -18,7 +17,7 @@ const WAIT: Duration = Duration::from_secs(1);
 /// What is plugged in.
 pub fn look(ctx: &Context) -> Vec<Finding> {
     let enrolled = enrolled(ctx);
-    let readers = match present::readers(ctx) {
+    let readers = match device::readers(ctx) {
         Ok(readers) => readers,
         // Without a token nobody needs the service.
         Err(error) if enrolled.is_empty() => {

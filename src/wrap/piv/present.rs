@@ -1,13 +1,12 @@
 //! A PIV key whose token is plugged in: PIN, touch, ECDH and vouchers, with what a person has to know at each step.
 
-use super::failure::{busy_error, busy_words, describe, missed_twice};
 use super::{PivDetails, PivRecipient};
-use crate::context::{Chatter, Context};
+use crate::context::Context;
+use crate::device::{PATIENCE, SOON, busy_error, busy_words, claim, describe, missed_twice, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
-use crate::prompt::say;
 use crate::secret::SecretText;
-use crate::token::card::{Card, Readers, Transaction};
+use crate::token::card::Card;
 use crate::token::discover::{self, Evidence, Holder};
 use crate::token::piv::{Paused, Piv, pin_needed};
 use crate::token::{self, KeyOrigin, PinPolicy, PinStatus, Policies, TouchPolicy};
@@ -15,12 +14,6 @@ use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, Verifier, voucher_m
 use age_core::format::{FileKey, Stanza};
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
-
-/// After so long a person is told that the token is busy.
-const SOON: Duration = Duration::from_secs(1);
-
-/// So long a busy token is waited for: two touches that somebody else misses, and some more.
-const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A PIN that was typed earlier in the command is not sent by itself when fewer tries are left.
 const FEWEST_TRIES: u8 = 2;
@@ -84,15 +77,6 @@ pub fn find<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<Option<Presen
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-/// Opens PC/SC; with `--debug` it says the instructions and status words, never data.
-pub fn readers(ctx: &Context) -> Result<Readers> {
-    let readers = Readers::open().map_err(|err| describe(&err, "a YubiKey"))?;
-    Ok(match ctx.chatter {
-        Chatter::Normal => readers,
-        Chatter::Debug => readers.observed(|line| say(&format!("debug: {line}"))),
-    })
 }
 
 impl<'a> PresentPiv<'a> {
@@ -277,17 +261,6 @@ impl Drop for PresentPiv<'_> {
             let _ = Piv::resume(&mut transaction, paused).drop_pin();
         }
     }
-}
-
-/// Waits for the card, saying so when it takes long.
-fn claim<'c>(ctx: &Context, card: &'c mut Card, token: &str) -> Result<Transaction<'c>> {
-    // Two calls and not a loop: the first one's borrow of `card` has to end before the next.
-    match card.transaction(SOON) {
-        Ok(_) => {}
-        Err(token::Error::Busy { .. }) => ctx.dialogue.tell(&format!("waiting: {}", busy_words(token))),
-        Err(err) => return Err(describe(&err, token)),
-    }
-    card.transaction(PATIENCE).map_err(|err| describe(&err, token))
 }
 
 /// Asks for the PIN, showing how many tries are left.

@@ -1,0 +1,43 @@
+//! A token as a person meets it: reached, waited for while others use it, and its failures in words that say what to do next.
+//!
+//! What is asked of the token is left to those who use it: `wrap::piv` opens with it, `chain::mfa` has it calculate codes.
+
+mod failure;
+
+pub use failure::{busy_error, busy_words, describe, missed_twice};
+
+use crate::context::{Chatter, Context};
+use crate::error::Result;
+use crate::prompt::say;
+use crate::token;
+use crate::token::card::{Card, Readers, Transaction};
+use std::time::Duration;
+
+/// After so long a person is told that the token is busy.
+pub const SOON: Duration = Duration::from_secs(1);
+
+/// So long a busy token is waited for: two touches that somebody else misses, and some more.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Opens PC/SC; with `--debug` it says the instructions and status words, never data.
+pub fn readers(ctx: &Context) -> Result<Readers> {
+    let readers = Readers::open().map_err(|err| describe(&err, "a YubiKey"))?;
+    Ok(match ctx.chatter {
+        Chatter::Normal => readers,
+        Chatter::Debug => readers.observed(|line| say(&format!("debug: {line}"))),
+    })
+}
+
+/// Waits for the card, saying so when it takes long. `token` names it, such as "YubiKey 15042118".
+///
+/// # Errors
+/// [`crate::error::ErrorKind::Busy`] when it stays in use for [`PATIENCE`].
+pub fn claim<'c>(ctx: &Context, card: &'c mut Card, token: &str) -> Result<Transaction<'c>> {
+    // Two calls and not a loop: the first one's borrow of `card` has to end before the next.
+    match card.transaction(SOON) {
+        Ok(_) => {}
+        Err(token::Error::Busy { .. }) => ctx.dialogue.tell(&format!("waiting: {}", busy_words(token))),
+        Err(err) => return Err(describe(&err, token)),
+    }
+    card.transaction(PATIENCE).map_err(|err| describe(&err, token))
+}
