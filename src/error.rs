@@ -182,7 +182,7 @@ pub fn io(doing: &str, path: &std::path::Path, err: &std::io::Error) -> Error {
 }
 
 /// The system's words without "(os error N)".
-fn plain_io(err: &std::io::Error) -> String {
+pub fn plain_io(err: &std::io::Error) -> String {
     let text = err.to_string();
     match text.find(" (os error") {
         Some(cut) => text[..cut].to_lowercase(),

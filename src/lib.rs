@@ -33,6 +33,7 @@ pub mod presence;
 pub mod process;
 pub mod profile;
 pub mod prompt;
+pub mod reading;
 pub mod render;
 pub mod secret;
 pub mod token;

@@ -4,8 +4,9 @@ use super::failure::{Failure, Retry};
 use super::{CallerIdentity, Endpoint, MfaCode, RoleRequest};
 use crate::context::{Chatter, Context};
 use crate::credential::{Credentials, Session};
-use crate::error::{Error, ErrorKind, Result, io};
+use crate::error::{Error, ErrorKind, Result, plain_io};
 use crate::prompt::say;
+use crate::reading;
 use crate::secret::SecretText;
 use aws_credential_types::Credentials as SdkCredentials;
 use aws_sdk_sts::config::retry::RetryConfig;
@@ -33,6 +34,9 @@ const MOST_ATTEMPTS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// After so long without an answer a line says what is waited for.
 const SILENCE: Duration = Duration::from_secs(3);
+
+/// Thirty times what Debian trusts. In bytes.
+const LONGEST_BUNDLE: u64 = 8 << 20;
 
 /// Makes the calls.
 pub struct Client {
@@ -320,13 +324,13 @@ impl Voice {
 fn encrypted_client(bundle: Option<&Path>) -> Result<SharedHttpClient> {
     let mut context = TlsContext::builder();
     if let Some(path) = bundle {
-        let pem = std::fs::read_to_string(path).map_err(|err| io("reading AWS_CA_BUNDLE", path, &err))?;
+        let pem = bundle_text(path)?;
         let mut store = TrustStore::empty();
         let certificates = certificates_of(&pem);
         if certificates.is_empty() {
             return Err(Error::new(
                 ErrorKind::Config,
-                format!("AWS_CA_BUNDLE: {} holds no certificate", path.display()),
+                format!("the CA bundle {} holds no certificate", path.display()),
             ));
         }
         // The library would panic on what it can't read.
@@ -335,7 +339,7 @@ fn encrypted_client(bundle: Option<&Path>) -> Result<SharedHttpClient> {
             if !readable {
                 return Err(Error::new(
                     ErrorKind::Config,
-                    format!("AWS_CA_BUNDLE: {} has a certificate that can't be read", path.display()),
+                    format!("the CA bundle {} has a certificate that can't be read", path.display()),
                 ));
             }
         }
@@ -358,6 +362,20 @@ fn encrypted_client(bundle: Option<&Path>) -> Result<SharedHttpClient> {
         }
         connector.build()
     }))
+}
+
+/// The text of a bundle. Certificates may have words of any encoding between them.
+fn bundle_text(path: &Path) -> Result<String> {
+    let unusable = |how: &str| {
+        Error::new(ErrorKind::Config, format!("the CA bundle {} {how}", path.display()))
+            .hint("AWS_CA_BUNDLE, or ca_bundle in the profile, names it")
+    };
+    let bytes =
+        reading::read(path, LONGEST_BUNDLE).map_err(|err| unusable(&format!("can't be read: {}", plain_io(&err))))?;
+    if bytes.len() as u64 > LONGEST_BUNDLE {
+        return Err(unusable("is too large for one"));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The certificates of a bundle, one PEM text each: the library reads only the first of a text.

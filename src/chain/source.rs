@@ -8,12 +8,14 @@ use super::{AssumeRoleWithWebIdentity, Base, Chain, Step, Token};
 use crate::aws::{RoleRequest, Sts};
 use crate::context::Context;
 use crate::credential::{AccessKey, Credentials, Session};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, plain_io};
 use crate::process::{Inherit, capture};
 use crate::profile::Origin;
+use crate::reading;
 use crate::secret::SecretText;
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a helper may take: it may ask somebody.
@@ -127,13 +129,15 @@ fn parse(json: &str, origin: &Origin, now: Timestamp) -> Result<Credentials> {
 }
 
 fn read_token(token: &Token, origin: &Origin) -> Result<SecretText> {
-    use std::io::Read;
     let text = match token {
         Token::File(path) => {
-            let mut text = zeroize::Zeroizing::new(String::new());
-            std::fs::File::open(path)
-                .and_then(|file| file.take(LONGEST_TOKEN).read_to_string(&mut text))
-                .map_err(|err| Error::new(ErrorKind::Config, format!("{origin}: reading {path}: {err}")))?;
+            let unusable = |how: &str| Error::new(ErrorKind::Config, format!("{origin}: {path} {how}"));
+            let bytes = reading::read(Path::new(path), LONGEST_TOKEN)
+                .map_err(|err| unusable(&format!("can't be read: {}", plain_io(&err))))?;
+            if bytes.len() as u64 > LONGEST_TOKEN {
+                return Err(unusable("is too long for a web identity token"));
+            }
+            let text = std::str::from_utf8(&bytes).map_err(|_| unusable("is no text, so no web identity token"))?;
             SecretText::copy_of(text.trim())
         }
         Token::Process(command) => {

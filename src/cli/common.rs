@@ -91,7 +91,12 @@ pub fn profile(named: Option<ProfileName>, ctx: &Context, config: &Config, vault
 /// The plan for a profile.
 pub fn plan(config: &Config, vault: &Vault, profile: &ProfileName, request: &ChainRequest) -> Result<Chain> {
     if config.profile(profile.as_str()).is_none() && !vault.has_entry(profile) {
-        return Err(vault.no_entry(profile));
+        let error = vault.no_entry(profile);
+        let hints = config.no_such_profile(profile).hints();
+        // Both may have found the same name.
+        let new = |hint: &String| !error.hints().iter().any(|said| said.starts_with(hint.as_str()));
+        let hints = hints.into_iter().filter(new).collect();
+        return Err(hinted(error, hints));
     }
     Chain::plan(config, profile, request, &|name| vault.has_entry(name)).map_err(from_chain)
 }

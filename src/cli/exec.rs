@@ -5,11 +5,12 @@ use crate::chain::resolve::{Wishes, resolve};
 use crate::chain::{Policy, Request, Sessions};
 use crate::context::Context;
 use crate::credential::Credentials;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, plain_io};
 use crate::presence::Action;
 use crate::process::{self, environment};
 use crate::profile::value::Seconds;
 use crate::profile::{Config, Overrides, ProfileName, Region};
+use crate::reading;
 use crate::render::Format;
 use crate::secret::SecretText;
 use crate::vault::Vault;
@@ -207,11 +208,21 @@ pub fn session(
     })
 }
 
+/// More than any session policy (2,048 characters, STS API reference), spaces and indentation included. In bytes.
+const LONGEST_POLICY: u64 = 64 << 10;
+
 fn policy(file: Option<&Path>, arns: &[String]) -> Result<Policy> {
     let document = file
         .map(|path| {
-            let text =
-                std::fs::read_to_string(path).map_err(|err| crate::error::io("reading the policy", path, &err))?;
+            let unusable = |how: String| Error::new(ErrorKind::Usage, format!("the policy {} {how}", path.display()));
+            let bytes = reading::read(path, LONGEST_POLICY)
+                .map_err(|err| unusable(format!("can't be read: {}", plain_io(&err))))?;
+            if bytes.len() as u64 > LONGEST_POLICY {
+                return Err(unusable(format!(
+                    "is longer than {LONGEST_POLICY} bytes; AWS takes 2048 characters"
+                )));
+            }
+            let text = String::from_utf8(bytes.to_vec()).map_err(|_| unusable("is no text".into()))?;
             match serde_json::from_str::<serde_json::Value>(&text) {
                 Ok(_) => Ok(text),
                 Err(err) => Err(Error::new(

@@ -1,12 +1,13 @@
 //! Where the two files lie, and their bytes: the only lines of this room that touch the disk.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use super::env::EnvView;
 use super::header::FileKind;
 use super::text::ConfigText;
+use crate::error::plain_io;
+use crate::reading;
 
 /// How a system writes paths and where it keeps homes. An argument, so that each can be tested on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +54,16 @@ pub enum FileError {
     #[error("no home folder is known, so {0} can't be found")]
     NoHome(&'static str),
     /// The system would not hand it out.
-    #[error("can't read {file}: {source}")]
+    #[error("can't read {file}: {}", plain_io(.source))]
     Unreadable {
         /// The file.
         file: String,
         /// The system's reason.
         source: io::Error,
     },
+    /// A link whose target has gone. Taken for a missing file it would look as if all profiles had been deleted.
+    #[error("{0} is a link to something that isn't there")]
+    Dangling(String),
     /// It is no text: perhaps the variable points at something else.
     #[error("{0} is not a text file")]
     Binary(String),
@@ -77,6 +81,9 @@ impl FileError {
         match self {
             FileError::NoHome(_) => vec!["set HOME, or AWS_CONFIG_FILE to the file itself".to_owned()],
             FileError::Unreadable { file, .. } => vec![format!("`ls -l {file}` shows who may read it")],
+            FileError::Dangling(file) => vec![format!(
+                "`ls -l {file}` shows where it leads; mend the link or remove it"
+            )],
             FileError::Binary(_) | FileError::TooLarge(_) => {
                 vec!["check what AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE point at".to_owned()]
             }
@@ -144,11 +151,15 @@ pub fn home(env: &dyn EnvView, platform: Platform) -> Option<String> {
 /// # Errors
 /// When it can't be read, or is no text that could be a config.
 pub fn read(location: &Location) -> Result<ConfigText, FileError> {
-    let bytes = bytes(&location.path).map_err(|source| FileError::Unreadable {
-        file: location.shown.clone(),
-        source,
-    })?;
     let shown = || location.shown.clone();
+    let bytes = match reading::read(&location.path, MAX_BYTES) {
+        Ok(mut bytes) => std::mem::take(&mut *bytes),
+        Err(err) if err.kind() == io::ErrorKind::NotFound && location.path.is_symlink() => {
+            return Err(FileError::Dangling(shown()));
+        }
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(source) => return Err(FileError::Unreadable { file: shown(), source }),
+    };
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
         return Err(FileError::Utf16(shown()));
     }
@@ -159,17 +170,6 @@ pub fn read(location: &Location) -> Result<ConfigText, FileError> {
         return Err(FileError::TooLarge(shown()));
     }
     Ok(ConfigText::parse(location.shown.as_str(), location.kind, bytes))
-}
-
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        // One byte more than allowed, so that too much is seen and /dev/zero ends.
-        Ok(file) => file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => 0,
-        Err(err) => return Err(err),
-    };
-    Ok(bytes)
 }
 
 /// What follows `~` and a separator; `~somebody` is left alone, as the SDKs do.

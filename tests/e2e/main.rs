@@ -11,6 +11,7 @@ mod faults;
 mod forgery;
 mod keys;
 mod names;
+mod outside_files;
 mod outsiders;
 mod pin;
 mod presence;
