@@ -22,6 +22,7 @@ use crate::profile::value::{Command, MfaSerial, RoleArn, Seconds, Tag};
 use crate::profile::{Note, Origin, Overrides, Profile, ProfileName, Sourced};
 
 pub use address::Address;
+pub use call::default_session_name;
 pub use error::ChainError;
 pub use explain::Fact;
 

@@ -145,7 +145,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Exec(args) => return exec::run(args, &ctx, choice),
         Command::Completion(args) => completion::run(&args),
         Command::Doctor(args) => return doctor::run(&args, &ctx),
-        Command::Explain(args) => explain::run(args, &ctx),
+        Command::Explain(args) => explain::run(args, &ctx, &choice),
         Command::Export(args) => export::run(args, &ctx, choice),
         Command::Key(args) => key::run(args, &ctx, &choice),
     }

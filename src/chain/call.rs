@@ -142,7 +142,7 @@ pub(super) fn endpoint(step: &Step) -> Endpoint {
 }
 
 /// `tapvault-` and the login name: CloudTrail shows it. 2 to 64 characters of `[\w+=,.@-]`.
-pub(super) fn default_session_name(ctx: &Context) -> String {
+pub fn default_session_name(ctx: &Context) -> String {
     let user = ctx
         .env
         .text("USER")

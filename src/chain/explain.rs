@@ -3,24 +3,25 @@
 use serde::Serialize;
 
 use super::{Address, Base, Mfa, Policy, Step, Token};
-use crate::profile::{Origin, Sourced, StsRegional, shown};
+use crate::profile::{Origin, Sourced, StsRegional};
 
 /// One value of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fact {
     /// What it is, in the words of the config file where it has one.
     pub name: &'static str,
-    /// Its value, as it may be shown.
+    /// Its value, whole; without what may be a secret.
     pub value: String,
     /// Where it came from.
     pub origin: Origin,
 }
 
 impl Fact {
-    fn of<T: ToString>(name: &'static str, value: &Sourced<T>) -> Self {
+    /// `value` as a row.
+    pub fn of<T: ToString>(name: &'static str, value: &Sourced<T>) -> Self {
         Self {
             name,
-            value: shown(&value.value.to_string()),
+            value: value.value.to_string(),
             origin: value.origin.clone(),
         }
     }
@@ -43,7 +44,7 @@ impl Base {
         };
         Fact {
             name,
-            value: shown(&value),
+            value,
             origin: origin.clone(),
         }
     }
@@ -59,8 +60,9 @@ impl Step {
         }
     }
 
-    /// Its inputs, as far as they are set; a default that AWS chooses is no row.
-    pub fn facts(&self) -> Vec<Fact> {
+    /// Its inputs, as far as they are set; a default that AWS chooses is no row. `session_name` is what a role session is
+    /// called when the config names none.
+    pub fn facts(&self, session_name: &str) -> Vec<Fact> {
         let mut facts = Facts(Vec::new());
         if let Some(role) = self.role() {
             facts.0.push(Fact::of("role_arn", role));
@@ -70,7 +72,7 @@ impl Step {
         match self {
             Step::GetSessionToken(_) => {}
             Step::AssumeRole(step) => {
-                facts.maybe("role_session_name", &step.session_name);
+                facts.session_name(&step.session_name, session_name);
                 facts.maybe("external_id", &step.external_id);
                 facts.maybe("source_identity", &step.source_identity);
                 if let Some(tags) = &step.tags {
@@ -83,7 +85,7 @@ impl Step {
                 facts.policy(&step.policy);
             }
             Step::AssumeRoleWithWebIdentity(step) => {
-                facts.maybe("role_session_name", &step.session_name);
+                facts.session_name(&step.session_name, session_name);
                 facts.policy(&step.policy);
             }
         }
@@ -99,10 +101,21 @@ impl Facts {
         self.0.extend(value.as_ref().map(|value| Fact::of(name, value)));
     }
 
+    fn session_name(&mut self, said: &Option<Sourced<String>>, otherwise: &str) {
+        self.0.push(match said {
+            Some(said) => Fact::of("role_session_name", said),
+            None => Fact {
+                name: "role_session_name",
+                value: otherwise.to_owned(),
+                origin: Origin::Default("the login name"),
+            },
+        });
+    }
+
     fn list(&mut self, name: &'static str, parts: Vec<String>, origin: &Origin) {
         self.0.push(Fact {
             name,
-            value: shown(&parts.join(",")),
+            value: parts.join(","),
             origin: origin.clone(),
         });
     }

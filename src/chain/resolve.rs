@@ -53,6 +53,14 @@ pub fn resolve(ctx: &Context, vault: &Vault, chain: &Chain, wishes: Wishes) -> R
     finish(ctx, vault, chain, profile, opened, Codes::new(ctx, wishes.code))
 }
 
+/// Why `profile`'s entry can't be opened in a vault without a key list: without keys nothing was sealed, so the entry is missing
+/// too; if it is there, its list has gone.
+pub fn no_list(vault: &Vault, profile: &ProfileName) -> Error {
+    vault.entry_file(profile).err().unwrap_or_else(|| {
+        Error::new(ErrorKind::Damaged, "there are entries, but keys.json is missing").hint("restore it from a backup")
+    })
+}
+
 fn is_about_the_past(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -80,12 +88,7 @@ fn open<'a>(
 ) -> Result<Opened<'a>, (Error, Option<[u8; 32]>)> {
     let snapshot = vault.read().map_err(|error| (error, None))?.0;
     let Some(keyring) = &snapshot.keyring else {
-        // Without keys nothing was sealed, so the entry is missing too; if it is there, its list has gone.
-        let error = vault.entry_file(profile).err().unwrap_or_else(|| {
-            Error::new(ErrorKind::Damaged, "there are entries, but keys.json is missing")
-                .hint("restore it from a backup")
-        });
-        return Err((error, None));
+        return Err((no_list(vault, profile), None));
     };
     let attempt = || {
         let run = Run {

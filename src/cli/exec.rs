@@ -2,14 +2,14 @@ use super::common;
 use super::completion;
 use super::export;
 use crate::chain::resolve::{Wishes, resolve};
-use crate::chain::{Policy, Request, Sessions};
+use crate::chain::{Chain, Policy, Request, Sessions};
 use crate::context::Context;
 use crate::credential::Credentials;
 use crate::error::{Error, ErrorKind, Result, plain_io};
 use crate::presence::Action;
 use crate::process::{self, environment};
 use crate::profile::value::Seconds;
-use crate::profile::{Config, Overrides, ProfileName, Region};
+use crate::profile::{Config, Origin, Overrides, ProfileName, Region, Sourced};
 use crate::reading;
 use crate::render::Format;
 use crate::secret::SecretText;
@@ -88,6 +88,11 @@ impl SessionArgs {
     /// Whether sealed sessions are passed over.
     pub fn refreshes(&self) -> bool {
         self.refresh
+    }
+
+    /// Whether `-t` gives a code; good for one call.
+    pub fn gives_code(&self) -> bool {
+        self.mfa_code.is_some()
     }
 
     /// What of it decides the plan.
@@ -194,18 +199,15 @@ pub fn session(
             .region
             .as_ref()
             .map(|region| region.value.as_str().to_owned()),
-        endpoint: chain
-            .profile
-            .endpoints
-            .general
-            .as_ref()
-            .and_then(|url| match url.origin {
-                // What came from the environment the child has already.
-                crate::profile::Origin::Env(_) => None,
-                _ => Some(url.value.clone()),
-            }),
+        endpoint: endpoint_of_child(&chain).map(|url| url.value.clone()),
         profile,
     })
+}
+
+/// The endpoint that the command is told. What came from the environment it has already.
+pub fn endpoint_of_child(chain: &Chain) -> Option<&Sourced<String>> {
+    let general = chain.profile.endpoints.general.as_ref();
+    general.filter(|url| !matches!(url.origin, Origin::Env(_)))
 }
 
 /// More than any session policy (2,048 characters, STS API reference), spaces and indentation included. In bytes.

@@ -1,21 +1,26 @@
 use super::common;
 use super::completion;
-use super::exec::SessionArgs;
-use super::list::{columns, left, print};
-use crate::chain::resolve::sealed;
-use crate::chain::{Base, Chain, Fact, Step};
+use super::exec::{SessionArgs, endpoint_of_child};
+use super::list::print;
+use crate::chain::resolve::{no_list, sealed};
+use crate::chain::{Chain, Fact, Mfa, Step, default_session_name};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Note, ProfileName};
 use crate::render;
-use crate::secret::short_id;
 use crate::vault::Vault;
 use crate::vault::sidecar::Sidecar;
+use crate::vault::unlock::{KeyChoice, candidates};
+use crate::wrap::EnrolledKey;
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+mod text;
+
 /// Show what exec would do, and which line said so; opens nothing and calls nobody
+///
+/// Takes the options of exec, and says what exec would do with them.
 #[derive(Args)]
 pub struct ExplainArgs {
     /// The profile; AWS_PROFILE when it is left out
@@ -28,7 +33,7 @@ pub struct ExplainArgs {
     json: bool,
 }
 
-/// The whole answer; docs/cli.md describes the JSON.
+/// The whole answer; docs/schema/explain.json describes the JSON.
 #[derive(Serialize)]
 struct Explanation {
     profile: String,
@@ -38,9 +43,14 @@ struct Explanation {
     base: Fact,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_key: Option<AccessKeyFacts>,
+    /// What is tried to open it, in this order; empty when the chain begins outside the vault.
+    keys: Vec<KeyFacts>,
     steps: Vec<ExplainedStep>,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<Fact>,
+    /// The general endpoint that the command is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<Fact>,
     notes: Vec<Note>,
     /// What it takes now, with what is sealed.
     now: Effort,
@@ -58,14 +68,57 @@ struct AccessKeyFacts {
 }
 
 #[derive(Serialize)]
+struct KeyFacts {
+    name: String,
+    presence: String,
+}
+
+#[derive(Serialize)]
 struct ExplainedStep {
     call: &'static str,
     profile: String,
     facts: Vec<Fact>,
+    /// Where its code would come from, if it takes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<CodeSource>,
+    cache: Cache,
     /// When its sealed session ends, if one is sealed and fresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
     sealed_until: Option<String>,
+    /// Until when that one is handed out: min_ttl_seconds earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_until: Option<String>,
+    /// Seconds until then.
     #[serde(skip)]
-    left: Option<i64>,
+    left: i64,
+}
+
+/// Where a code comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum CodeSource {
+    /// `-t`.
+    Given,
+    /// The command that prints it.
+    MfaProcess,
+    /// The person, at the prompt.
+    Asked,
+}
+
+/// What becomes of a step's session between commands.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Cache {
+    /// One is sealed and will be used.
+    Used,
+    /// One is sealed, but a later step's will be used instead.
+    NotNeeded,
+    /// One is sealed, and `--refresh` passes it over.
+    PassedOver,
+    /// None is sealed; the one that is fetched will be.
+    Empty,
+    /// None is ever sealed: the chain begins outside the vault.
+    Never,
 }
 
 #[derive(Serialize)]
@@ -75,61 +128,75 @@ struct Effort {
     calls: usize,
 }
 
-pub fn run(args: ExplainArgs, ctx: &Context) -> Result<()> {
+pub fn run(args: ExplainArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
     let config = common::config(ctx)?;
     let profile = common::profile(args.profile, ctx, &config, &vault)?;
     let chain = common::plan(&config, &vault, &profile, &args.session.request()?)?;
-    let section = chain.profile.place.as_ref().map(|place| place.to_string());
-    let explanation = explain(ctx, &vault, &chain, section, args.session.refreshes())?;
+    let explanation = explain(ctx, &vault, &chain, &args.session, choice)?;
     if args.json {
         let json =
             serde_json::to_string_pretty(&explanation).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
         return print(&format!("{json}\n"));
     }
-    print(&text(&explanation))
+    print(&text::of(&explanation))
 }
 
-fn explain(ctx: &Context, vault: &Vault, chain: &Chain, section: Option<String>, refresh: bool) -> Result<Explanation> {
+fn explain(
+    ctx: &Context,
+    vault: &Vault,
+    chain: &Chain,
+    wishes: &SessionArgs,
+    choice: &KeyChoice,
+) -> Result<Explanation> {
     let (snapshot, _lock) = vault.read()?;
-    let now = ctx.now();
-    let ends = sealed(ctx, vault, chain)?;
-    let steps = chain
-        .steps
-        .iter()
-        .zip(&ends)
-        .map(|(step, end)| explained(step, *end, now))
-        .collect();
-    // One key opens one thing; without an entry there is nothing to open.
-    let touches = match (&snapshot.keyring, &chain.base) {
-        (Some(keyring), Base::Entry { .. }) => usize::from(keyring.unverified().has_token()),
-        (None, _) | (_, Base::CredentialProcess { .. } | Base::WebIdentity { .. }) => 0,
+    let keys = match (chain.entry(), &snapshot.keyring) {
+        (Some(_), Some(keyring)) => candidates(keyring.unverified(), choice)?,
+        (Some(entry), None) => return Err(no_list(vault, entry)),
+        (None, _) => Vec::new(),
     };
-    let done = if refresh {
-        0
-    } else {
-        ends.iter().rposition(Option::is_some).map_or(0, |last| last + 1)
+    // One key opens one thing; a token that is here comes before the others.
+    let touches = usize::from(keys.iter().any(|key| key.needs_touch()));
+    let ends = sealed(ctx, vault, chain)?;
+    let done = match ends.iter().rposition(Option::is_some) {
+        Some(last) if !wishes.refreshes() => last + 1,
+        Some(_) | None => 0,
     };
     let effort = |remaining: &[Step]| Effort {
         touches,
         codes: remaining.iter().filter(|step| step.mfa().is_some()).count(),
         calls: remaining.len(),
     };
+    let mut given = wishes.gives_code();
+    let mut steps = Vec::new();
+    for (at, (step, end)) in chain.steps.iter().zip(ends).enumerate() {
+        let cache = match (end, chain.entry()) {
+            (_, None) => Cache::Never,
+            (None, Some(_)) => Cache::Empty,
+            (Some(_), Some(_)) if wishes.refreshes() => Cache::PassedOver,
+            (Some(_), Some(_)) if at + 1 == done => Cache::Used,
+            (Some(_), Some(_)) => Cache::NotNeeded,
+        };
+        // The code of the command line is spent by the first call that is made and takes one.
+        let code = step.mfa().map(|mfa| match at >= done && std::mem::take(&mut given) {
+            true => CodeSource::Given,
+            false => CodeSource::of(mfa),
+        });
+        steps.push(explained(ctx, step, code, cache, end));
+    }
     let sidecar = match chain.entry() {
         Some(entry) => vault.sidecar(entry)?,
         None => None,
     };
     Ok(Explanation {
         profile: chain.profile.name.to_string(),
-        section,
+        section: chain.profile.place.as_ref().map(|place| place.to_string()),
         base: chain.base.fact(),
-        access_key: sidecar.map(|sidecar| access_key(&sidecar, now)),
+        access_key: sidecar.map(|sidecar| access_key(&sidecar, ctx.now())),
+        keys: keys.into_iter().map(key).collect(),
         steps,
-        region: chain.profile.region.as_ref().map(|region| Fact {
-            name: "region",
-            value: region.value.as_str().to_owned(),
-            origin: region.origin.clone(),
-        }),
+        region: chain.profile.region.as_ref().map(|region| Fact::of("region", region)),
+        endpoint: endpoint_of_child(chain).map(|url| Fact::of("endpoint_url", url)),
         notes: chain.notes.clone(),
         now: effort(&chain.steps[done..]),
         from_nothing: effort(&chain.steps),
@@ -144,89 +211,39 @@ fn access_key(sidecar: &Sidecar, now: Timestamp) -> AccessKeyFacts {
     }
 }
 
-fn explained(step: &Step, end: Option<Timestamp>, now: Timestamp) -> ExplainedStep {
+fn key(key: &EnrolledKey) -> KeyFacts {
+    KeyFacts {
+        name: key.name.to_string(),
+        presence: key.presence_word(),
+    }
+}
+
+fn explained(
+    ctx: &Context,
+    step: &Step,
+    code: Option<CodeSource>,
+    cache: Cache,
+    end: Option<Timestamp>,
+) -> ExplainedStep {
+    let spare = SignedDuration::from_secs(i64::from(ctx.settings.min_ttl()));
+    let used_until = end.and_then(|end| end.checked_sub(spare).ok());
     ExplainedStep {
         call: step.call(),
         profile: step.profile().to_string(),
-        facts: step.facts(),
+        facts: step.facts(&default_session_name(ctx)),
+        code,
+        cache,
         sealed_until: end.map(render::timestamp),
-        left: end.map(|end| end.duration_since(now).as_secs()),
+        used_until: used_until.map(render::timestamp),
+        left: used_until.map_or(0, |until| until.duration_since(ctx.now()).as_secs()),
     }
 }
 
-fn text(explanation: &Explanation) -> String {
-    let mut text = match &explanation.section {
-        Some(place) => format!("{}  ({place})\n", explanation.profile),
-        None => format!("{}  (not in the AWS config)\n", explanation.profile),
-    };
-    let base = match &explanation.access_key {
-        Some(key) => {
-            let age = key
-                .age_days
-                .map(|days| format!(", {days} days old"))
-                .unwrap_or_default();
-            format!("{}, {}{age}", explanation.base.value, short_id(&key.id))
+impl CodeSource {
+    fn of(mfa: &Mfa) -> Self {
+        match mfa.process {
+            Some(_) => CodeSource::MfaProcess,
+            None => CodeSource::Asked,
         }
-        None => explanation.base.value.clone(),
-    };
-    let mut lines = vec![[
-        "  ".to_owned(),
-        explanation.base.name.to_owned(),
-        base,
-        explanation.base.origin.to_string(),
-    ]];
-    for (number, step) in explanation.steps.iter().enumerate() {
-        let state = step.left.map_or_else(
-            || "not sealed".to_owned(),
-            |seconds| format!("sealed, {}", left(seconds)),
-        );
-        lines.push([
-            format!("{}", number + 1),
-            step.call.to_owned(),
-            format!("for {}", step.profile),
-            state,
-        ]);
-        for fact in &step.facts {
-            lines.push([
-                "  ".into(),
-                format!("  {}", fact.name),
-                fact.value.clone(),
-                fact.origin.to_string(),
-            ]);
-        }
-    }
-    if let Some(region) = &explanation.region {
-        lines.push([
-            "  ".into(),
-            "region".into(),
-            region.value.clone(),
-            region.origin.to_string(),
-        ]);
-    }
-    text.push_str(&columns(&lines));
-    for note in &explanation.notes {
-        text.push_str(&format!("note: {}: {}\n", note.what, note.why));
-    }
-    text.push_str(&format!(
-        "now: {}. From nothing: {}\n",
-        explanation.now.words(),
-        explanation.from_nothing.words()
-    ));
-    text
-}
-
-impl Effort {
-    fn words(&self) -> String {
-        let some = |number: usize, one: &str, many: &str| match number {
-            0 => format!("no {one}"),
-            1 => format!("1 {one}"),
-            _ => format!("{number} {many}"),
-        };
-        format!(
-            "{}, {}, {}",
-            some(self.touches, "touch", "touches"),
-            some(self.codes, "code", "codes"),
-            some(self.calls, "call", "calls")
-        )
     }
 }

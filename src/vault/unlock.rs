@@ -88,6 +88,30 @@ fn greet(ctx: &Context, vault: &Vault, trusted: &TrustedList) -> Result<()> {
     vault.memory().remember_list(trusted)
 }
 
+/// The keys that `choice` leaves to be tried, in their order; which of them is here is not asked.
+///
+/// # Errors
+/// [`ErrorKind::NoKey`] when no key of that name or kind is enrolled.
+pub fn candidates<'l>(list: &'l KeyList, choice: &KeyChoice) -> Result<Vec<&'l EnrolledKey>> {
+    let is_recovery = |key: &&EnrolledKey| matches!(key.kind, KeyKind::Recovery { .. });
+    match choice {
+        KeyChoice::Any => Ok(list.keys.iter().filter(|key| !is_recovery(key)).collect()),
+        KeyChoice::Recovery => {
+            let papers: Vec<&EnrolledKey> = list.keys.iter().filter(is_recovery).collect();
+            if papers.is_empty() {
+                return Err(Error::new(ErrorKind::NoKey, "no recovery key is enrolled")
+                    .hint(format!("enrolled are {}", list.names())));
+            }
+            Ok(papers)
+        }
+        KeyChoice::Named(name) => match list.key(name) {
+            Some(key) => Ok(vec![key]),
+            None => Err(Error::new(ErrorKind::NoKey, format!("no key is called {name}"))
+                .hint(format!("enrolled are {}", list.names()))),
+        },
+    }
+}
+
 /// Finds a key that is here; see [`unlock`]. The list is not verified.
 pub fn find<'a>(
     ctx: &'a Context,
@@ -97,18 +121,10 @@ pub fn find<'a>(
     stanzas: Option<&[Stanza]>,
     what: &str,
 ) -> Result<Box<dyn PresentKey + 'a>> {
-    let candidates: Vec<&EnrolledKey> = match choice {
-        KeyChoice::Any => list
-            .keys
-            .iter()
-            .filter(|key| !matches!(key.kind, KeyKind::Recovery { .. }))
-            .collect(),
-        KeyChoice::Recovery => return recovery_key(ctx, list),
-        KeyChoice::Named(name) => vec![list.key(name).ok_or_else(|| {
-            Error::new(ErrorKind::NoKey, format!("no key is called {name}"))
-                .hint(format!("enrolled are {}", list.names()))
-        })?],
-    };
+    let candidates = candidates(list, choice)?;
+    if *choice == KeyChoice::Recovery {
+        return recovery_key(ctx, list);
+    }
     let mut malformed = None;
     let tokens: Vec<&EnrolledKey> = candidates
         .iter()
@@ -204,18 +220,9 @@ fn from_keychain<'a>(_: &'a Context, key: &EnrolledKey) -> Result<Box<dyn Presen
 
 /// The key on paper: typed once, recognised by its recipient.
 fn recovery_key<'a>(ctx: &'a Context, list: &KeyList) -> Result<Box<dyn PresentKey + 'a>> {
-    let keys: Vec<&EnrolledKey> = list
-        .keys
-        .iter()
-        .filter(|key| matches!(key.kind, KeyKind::Recovery { .. }))
-        .collect();
-    let Some(first) = keys.first() else {
-        return Err(
-            Error::new(ErrorKind::NoKey, "no recovery key is enrolled").hint(format!("enrolled are {}", list.names()))
-        );
-    };
+    let keys = candidates(list, &KeyChoice::Recovery)?;
     let names = join_and(keys.iter().map(|key| key.name.as_str()));
-    let typed = recovery::ask(&first.name, ctx).map_err(|error| match error.kind() {
+    let typed = recovery::ask(&keys[0].name, ctx).map_err(|error| match error.kind() {
         ErrorKind::Pin => error.hint(format!("enrolled are {names}")),
         _ => error,
     })?;

@@ -85,7 +85,7 @@ fn exercise(text: &ConfigText) {
                     let facts: Vec<_> = chain
                         .steps
                         .iter()
-                        .flat_map(|step| step.facts())
+                        .flat_map(|step| step.facts("tapvault-ana"))
                         .chain([chain.base.fact()])
                         .collect();
                     serde_json::to_string(&(facts, chain.inputs(9))).expect("JSON");

@@ -1,30 +1,16 @@
 //! The AWS SDKs' own cases for config files and chains (Apache-2.0, github:smithy-lang/smithy-rs). The project does not
-//! contain them: they are read from `TAPVAULT_VECTORS`, else from `../shared/vectors`, and a missing folder is a failure.
+//! contain them; [`cases`] reads them. `tests/e2e/vectors.rs` asks the program itself about the chains.
 
+mod cases;
+
+use cases::{ChainInput, ChainOutput, Instead, OVERRIDDEN, Sections, chains, vectors};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use tapvault::chain::{Base, Chain, ChainError, Request, Sessions, Step, Token};
 use tapvault::profile::files::{Platform, locate};
 use tapvault::profile::{Config, ConfigText, FileKind, ProfileName};
-
-fn vectors<T: DeserializeOwned>(file: &str) -> T {
-    let folder = match std::env::var_os("TAPVAULT_VECTORS") {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"),
-    };
-    let path = folder.join(file);
-    let bytes = std::fs::read(&path).unwrap_or_else(|err| {
-        panic!(
-            "{}: {err}; set TAPVAULT_VECTORS to the folder of vectors",
-            path.display()
-        )
-    });
-    serde_json::from_slice(&bytes).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
-}
 
 const NO_ENV: [(&str, &str); 0] = [];
 
@@ -35,8 +21,6 @@ fn config(config: &str, credentials: &str) -> Config {
         &NO_ENV,
     )
 }
-
-type Sections = BTreeMap<String, BTreeMap<String, String>>;
 
 #[derive(Deserialize)]
 struct ParserTests {
@@ -161,78 +145,13 @@ fn files_are_found_where_the_sdks_find_them() {
     }
 }
 
-#[derive(Deserialize)]
-struct ChainTest {
-    docs: String,
-    input: ChainInput,
-    output: ChainOutput,
-}
-
-#[derive(Deserialize)]
-struct ChainInput {
-    profiles: Sections,
-    #[serde(default)]
-    sso_sessions: Sections,
-    selected_profile: String,
-}
-
-#[derive(Deserialize)]
-enum ChainOutput {
-    ProfileChain(Vec<Value>),
-    Error(#[allow(dead_code, reason = "matched as an error, not by its words")] String),
-}
-
-/// Cases where tapvault means to differ: name, what it does instead, why.
-const OVERRIDDEN: [(&str, Instead, &str); 6] = [
-    (
-        "ignore explicit credentials when source profile is specified",
-        Instead::OwnEntry,
-        "an entry under the profile's own name wins over source_profile, as in aws-vault",
-    ),
-    (
-        "chained assume role profiles with static credentials (ignore assume role when static credentials present)",
-        Instead::OwnKeysThenRole,
-        "a profile with an entry and a role is that role, also when it is a source: own keys, then its role, as in aws-vault",
-    ),
-    (
-        "infinite loop with static credentials",
-        Instead::OwnEntry,
-        "an entry under the profile's own name ends the walk before the loop begins",
-    ),
-    (
-        "Load credentials from a credential_source",
-        Instead::NotSupportedYet,
-        "instance metadata is no business of a vault on a desk; refused by name",
-    ),
-    (
-        "SSO credentials profile selected",
-        Instead::NotSupportedYet,
-        "IAM Identity Center comes later",
-    ),
-    (
-        "SSO token profile selected",
-        Instead::NotSupportedYet,
-        "IAM Identity Center comes later",
-    ),
-];
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Instead {
-    /// The chain is the profile's own entry and its role; without that entry it is the vector's.
-    OwnEntry,
-    /// As a source, too, a profile's entry is followed by its role.
-    OwnKeysThenRole,
-    NotSupportedYet,
-}
-
 #[test]
 fn chains_are_those_of_the_sdks() {
-    let tests: Vec<ChainTest> = vectors("assume-role-tests.json");
-    assert_eq!(tests.len(), 28);
+    let tests = chains();
     let mut overridden = BTreeSet::new();
     for test in &tests {
         let docs = test.docs.as_str();
-        let (config, stored) = chain_input(&test.input);
+        let (config, stored) = (config(&test.input.config(), ""), test.input.stored());
         let name: ProfileName = test.input.selected_profile.parse().unwrap();
         let plan = |stored: &BTreeSet<&str>, sessions| {
             let request = Request {
@@ -281,29 +200,6 @@ fn chains_are_those_of_the_sdks() {
         }
     }
     assert_eq!(overridden.len(), OVERRIDDEN.len(), "an overridden case is gone");
-}
-
-/// The case as a config file; profiles with a whole access key are the vault's entries.
-fn chain_input(input: &ChainInput) -> (Config, BTreeSet<&str>) {
-    let mut text = String::new();
-    let named = |kind: &'static str, sections: &Sections| -> String {
-        let section = |(name, keys): (&String, &BTreeMap<String, String>)| {
-            let keys: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-            format!("[{kind} {name}]\n{keys}")
-        };
-        sections.iter().map(section).collect()
-    };
-    text.push_str(&named("profile", &input.profiles));
-    text.push_str(&named("sso-session", &input.sso_sessions));
-    let whole = |keys: &BTreeMap<String, String>| {
-        keys.contains_key("aws_access_key_id") && keys.contains_key("aws_secret_access_key")
-    };
-    let stored = input
-        .profiles
-        .iter()
-        .filter(|(_, keys)| whole(keys))
-        .map(|(name, _)| name.as_str());
-    (config(&text, ""), stored.collect())
 }
 
 fn expect(docs: &str, input: &ChainInput, output: &ChainOutput, planned: Result<Chain, ChainError>) {

@@ -17,6 +17,7 @@ mod files;
 pub mod pinentry;
 mod program;
 pub mod run;
+mod schema;
 pub mod secrets;
 mod terminal;
 mod watch;

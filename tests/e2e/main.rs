@@ -6,7 +6,10 @@
 
 mod basics;
 mod bench;
+#[path = "../config/cases.rs"]
+mod cases;
 mod damage;
+mod explain;
 mod faults;
 mod forgery;
 mod keys;
@@ -21,3 +24,4 @@ mod scenarios;
 mod tampering;
 mod terminal;
 mod tokens;
+mod vectors;
