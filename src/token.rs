@@ -1,7 +1,7 @@
 //! The hardware token: which device, which key slot, which policies, spoken in types.
 //!
-//! Below this file: `card` moves APDUs over PC/SC, `piv` opens with a slot key, `discover` finds the token that holds a
-//! key, `admin` makes keys. None of them knows what a key is used for, asks a person or decides a policy: that is left to
+//! Below this file: `card` moves APDUs over PC/SC, `piv` opens with a slot key, `oath` calculates codes, `discover` finds
+//! the token that holds a key, `admin` makes keys. None of them knows what a key is used for, asks a person or decides a policy: that is left to
 //! `wrap` and `presence`. The types here need no PC/SC library, so a build without token support can still read a key list.
 //!
 //! | module        | its idea                                                                    |
@@ -12,6 +12,7 @@
 //! | `card`        | readers, connections and transactions, with a deadline on everything that waits for others |
 //! | `discover`    | which of the tokens that are plugged in                                     |
 //! | `error`       | failures, told apart where a caller acts differently                        |
+//! | `oath`        | accounts and their codes: select, unlock, list, calculate, put, delete     |
 //! | `piv`         | opening: select, PIN, ECDH, signature                                       |
 //! | `point`       | a P-256 public key as bytes                                                 |
 //! | `tlv`, `x509` | reading and writing the two formats the card speaks                         |
@@ -28,6 +29,8 @@ pub mod card;
 pub mod discover;
 mod error;
 #[cfg(feature = "piv")]
+pub mod oath;
+#[cfg(feature = "piv")]
 pub mod piv;
 mod point;
 mod text;
@@ -38,7 +41,7 @@ mod x509;
 
 use std::{fmt, str::FromStr};
 
-pub use error::{Error, Result, ServiceFault};
+pub use error::{Error, OathFault, Result, ServiceFault};
 pub use point::Point;
 
 /// The serial number printed on a token; unique per YubiKey.

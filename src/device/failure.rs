@@ -44,7 +44,7 @@ pub fn describe(err: &token::Error, token: &str) -> Error {
             .hint("`ykman piv info` shows what is in the slots; leave out --existing to have a key made"),
         E::NoFreeSlot => Error::new(ErrorKind::Conflict, format!("all 20 retired slots of {token} are in use"))
             .hint("`ykman piv info` shows what is in them; tapvault never overwrites one"),
-        E::NotSupported { .. } | E::Card { .. } | E::Malformed { .. } | E::Pcsc { .. } => {
+        E::NotSupported { .. } | E::Oath(_) | E::Card { .. } | E::Malformed { .. } | E::Pcsc { .. } => {
             Error::new(ErrorKind::Other, format!("{token}: {err}")).hint("--debug shows instructions and status words, never data")
         }
     }

@@ -1,7 +1,7 @@
 //! One command and its whole answer, however many APDUs that takes.
 //!
 //! Long commands are chained and long answers fetched, both in short APDUs (ISO 7816-4, 5.3): every YubiKey and every
-//! reader takes them, while extended ones depend on both. Which bytes to send is left to `piv`, how to `card`.
+//! reader takes them, while extended ones depend on both. Which bytes to send is left to `piv` and `oath`, how to `card`.
 
 use super::{Error, Result};
 use std::fmt;
@@ -39,6 +39,8 @@ pub struct Command<'a> {
     pub data: &'a [u8],
     /// Whether the answer can have data.
     pub expects: Expects,
+    /// How the rest of a long answer is asked for.
+    pub rest: Rest,
 }
 
 impl<'a> Command<'a> {
@@ -51,6 +53,7 @@ impl<'a> Command<'a> {
             p2,
             data,
             expects: Expects::Data,
+            rest: Rest::GetResponse,
         }
     }
 
@@ -67,6 +70,15 @@ pub enum Expects {
     Data,
     /// Never any.
     Nothing,
+}
+
+/// The instruction that fetches the rest of a long answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// ISO 7816-4, 11.7.1.
+    GetResponse,
+    /// The OATH applet's own (YKOATH, SEND REMAINING INSTRUCTION).
+    SendRemaining,
 }
 
 /// What the card said.
@@ -108,8 +120,10 @@ const CLA_CHAINED: u8 = 0x10;
 const BLOCK: usize = 255;
 /// "As much as there is", up to 256 bytes.
 const LE_ANY: u8 = 0;
-/// More than any object of a PIV applet; a card that goes on and on is not believed.
+/// More than any object of a PIV applet, and than 64 OATH accounts; a card that goes on and on is not believed.
 const LONGEST_ANSWER: usize = 0xffff;
+/// Four times as many as that takes in full pieces.
+const MOST_PIECES: usize = 1024;
 
 /// Sends `command` and collects the answer.
 ///
@@ -139,17 +153,23 @@ pub fn send(link: &mut dyn Transmit, command: &Command<'_>) -> Result<Answer> {
     if let [0x6c, exact] = answer.sw.to_be_bytes() {
         answer = exchange(link, command.name, &short_apdu(0, command, block, Some(exact)))?;
     }
-    fetch_rest(link, answer)
+    fetch_rest(link, answer, command.rest)
 }
 
-/// ISO 7816-4, 5.3.4: 61xx says that xx more bytes (00: 256 or more) wait for GET RESPONSE.
-fn fetch_rest(link: &mut dyn Transmit, mut answer: Answer) -> Result<Answer> {
+/// ISO 7816-4, 5.3.4: 61xx says that xx more bytes (00: 256 or more) wait to be fetched.
+fn fetch_rest(link: &mut dyn Transmit, mut answer: Answer, rest: Rest) -> Result<Answer> {
+    let mut pieces = 0;
     while let [0x61, waiting] = answer.sw.to_be_bytes() {
-        let more = Command::new("GET RESPONSE", 0xc0, 0, 0, &[]);
-        let next = exchange(link, more.name, &short_apdu(0, &more, &[], Some(waiting)))?;
+        pieces += 1;
+        // OATH gives all that fits, whatever Le says; some of its versions take no other Le than 00.
+        let (more, le) = match rest {
+            Rest::GetResponse => (Command::new("GET RESPONSE", 0xc0, 0, 0, &[]), waiting),
+            Rest::SendRemaining => (Command::new("SEND REMAINING", 0xa5, 0, 0, &[]), LE_ANY),
+        };
+        let next = exchange(link, more.name, &short_apdu(0, &more, &[], Some(le)))?;
         let total = answer.data.len() + next.data.len();
         let stuck = next.data.is_empty() && next.sw >> 8 == 0x61;
-        if total > LONGEST_ANSWER || stuck {
+        if total > LONGEST_ANSWER || pieces > MOST_PIECES || stuck {
             return Err(Error::Malformed {
                 what: "the card's long answer",
             });
@@ -273,6 +293,17 @@ mod tests {
         assert_eq!((answer.sw, to_hex(&answer.data).as_str()), (0x9000, "0102030405"));
         assert!(card.is_done());
         assert_eq!(card.notes, ["TEST: 6102", "GET RESPONSE: 6100", "GET RESPONSE: 9000"]);
+    }
+
+    #[test]
+    fn the_rest_of_an_oath_answer_is_asked_for_in_its_own_words() {
+        let mut card = Script::new([("00aa010200", "0102 61ff"), ("00a5000000", "03 9000")]);
+        let command = Command {
+            rest: Rest::SendRemaining,
+            ..command(&[])
+        };
+        assert_eq!(send(&mut card, &command).map(|a| a.data.len()), Ok(3));
+        assert_eq!(card.notes, ["TEST: 61ff", "SEND REMAINING: 9000"]);
     }
 
     #[test]

@@ -67,6 +67,27 @@ pub fn find(readers: &Readers, wait: Duration) -> Result<Vec<Sighting>> {
     Ok(sightings)
 }
 
+/// Connects to the token with this serial; waits for busy ones no longer than `wait` each. 3 APDUs per token.
+///
+/// # Errors
+/// [`Error::NoToken`], or [`Error::Busy`] if it may be the one that is busy; as [`find`].
+pub fn connect(readers: &Readers, wanted: Serial, wait: Duration) -> Result<Card> {
+    let mut missing = Error::NoToken;
+    for sighting in find(readers, wait)? {
+        match sighting.what {
+            Seen::Token { serial, .. } if serial == wanted => return readers.connect(&sighting.reader, wait),
+            Seen::Busy => {
+                missing = Error::Busy {
+                    reader: sighting.reader.to_string(),
+                    serial: None,
+                }
+            }
+            Seen::Token { .. } | Seen::Foreign => {}
+        }
+    }
+    Err(missing)
+}
+
 /// Where a key is, and where it could not be looked for.
 pub struct KeySearch {
     /// The token that holds the key.

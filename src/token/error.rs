@@ -98,6 +98,10 @@ pub enum Error {
     #[error("the token refused the management key")]
     ManagementKeyRefused,
 
+    /// The OATH applet refused, or what it was to do can't be done.
+    #[error(transparent)]
+    Oath(#[from] OathFault),
+
     /// The card answered with a status word that means nothing more special here.
     #[error("the card answered {sw:04x} to {instruction}")]
     Card {
@@ -123,6 +127,54 @@ pub enum Error {
         code: u32,
         /// The library's words for it.
         text: String,
+    },
+}
+
+/// What goes wrong with OATH accounts only. Account names are escaped: they may hold anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OathFault {
+    /// A password is set and not proven since the applet was selected. The caller asks for it.
+    #[error("the token wants its OATH password first")]
+    PasswordRequired,
+
+    /// The password was refused. There is no counter; the caller drops the password and asks again.
+    #[error("wrong OATH password")]
+    WrongPassword,
+
+    /// The device did not prove that it knows the password: it is not the one that the password was set on.
+    #[error("the token could not prove that it knows the OATH password")]
+    Unproven,
+
+    /// There is no account of this name. The caller lists those that there are.
+    #[error("the token has no OATH account {account}")]
+    NoSuchAccount {
+        /// Its name.
+        account: String,
+    },
+
+    /// There is an account of this name already; it was left alone. The caller picks another name.
+    #[error("the token already has an OATH account {account}")]
+    AccountExists {
+        /// Its name.
+        account: String,
+    },
+
+    /// The token takes no more accounts (32; 64 since firmware 5.7). The caller names the command that deletes one.
+    #[error("the token has no room for another OATH account")]
+    Full,
+
+    /// The account counts uses instead of time; calculating would use one up, so it was not asked.
+    #[error("the OATH account {account} is not time-based")]
+    NotTimeBased {
+        /// Its name.
+        account: String,
+    },
+
+    /// An account's name can't be one, so nothing was sent.
+    #[error("an OATH account's name has 1 to 64 bytes, not {length}")]
+    NameLength {
+        /// How many bytes it would have.
+        length: usize,
     },
 }
 

@@ -12,6 +12,7 @@ mod pin;
 #[cfg(test)]
 mod tests;
 
+pub(super) use key::lost_while_blinking;
 pub use metadata::{ManagementMetadata, Metadata, PinMetadata};
 pub use pin::pin_needed;
 
@@ -29,7 +30,7 @@ pub(super) const MANAGEMENT: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11,
 /// The OTP applet.
 const OTP: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01];
 /// The OATH applet.
-const OATH: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x21, 0x01];
+pub(super) const OATH: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x21, 0x01];
 
 /// SP 800-73-4 part 2, 3.2.1.
 const VERIFY: u8 = 0x20;

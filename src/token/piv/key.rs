@@ -129,7 +129,7 @@ impl Piv<'_> {
 ///
 /// A driver may give up before the token does: Windows has been seen to answer a missed touch with SCARD_E_COMM_DATA_LOST
 /// (Yubico.NET.SDK issue 34). A token that was pulled out has been told from this by then.
-fn lost_while_blinking(error: Error, touch: TouchPolicy, waited: Duration) -> Error {
+pub(in crate::token) fn lost_while_blinking(error: Error, touch: TouchPolicy, waited: Duration) -> Error {
     match (error, touch) {
         (Error::Pcsc { .. }, TouchPolicy::Always | TouchPolicy::Cached) if waited >= BLINKED_LONG => {
             Error::NoTouch { waited }
