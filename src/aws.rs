@@ -2,6 +2,7 @@
 
 mod client;
 mod failure;
+mod transport;
 
 use crate::context::Context;
 use crate::credential::{Credentials, Session};
@@ -67,7 +68,7 @@ pub struct RoleRequest {
 /// STS. Nothing is built before the first call: a client costs 4 ms and reads every root certificate.
 pub struct Sts<'a> {
     ctx: &'a Context,
-    client: Option<Client>,
+    client: Option<Client<'a>>,
 }
 
 impl<'a> Sts<'a> {
@@ -121,7 +122,7 @@ impl<'a> Sts<'a> {
         self.client(endpoint)?.assume_role(credentials, endpoint, request, mfa)
     }
 
-    fn client(&mut self, endpoint: &Endpoint) -> Result<&Client> {
+    fn client(&mut self, endpoint: &Endpoint) -> Result<&Client<'a>> {
         // One command has one bundle; a chain whose profiles name two would need two clients.
         let fits = self.client.as_ref().is_some_and(|client| client.trusts(endpoint));
         if !fits {

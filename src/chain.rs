@@ -12,6 +12,7 @@ mod error;
 mod explain;
 pub mod mfa;
 mod plan;
+mod refusal;
 pub mod resolve;
 mod source;
 mod walk;

@@ -110,6 +110,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     hints: Vec<String>,
+    aws_code: Option<String>,
 }
 
 /// The result of nearly everything in this program.
@@ -122,6 +123,7 @@ impl Error {
             kind,
             message: message.into(),
             hints: Vec::new(),
+            aws_code: None,
         }
     }
 
@@ -130,6 +132,18 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Adds AWS's own code, such as `ExpiredToken`.
+    #[must_use]
+    pub fn refused_with(mut self, aws_code: String) -> Self {
+        self.aws_code = Some(aws_code);
+        self
+    }
+
+    /// AWS's own code when AWS refused, for callers that act differently on some.
+    pub fn aws_code(&self) -> Option<&str> {
+        self.aws_code.as_deref()
     }
 
     /// The kind, for callers that act differently on some of them.

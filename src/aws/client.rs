@@ -1,28 +1,24 @@
 //! The AWS SDK behind [`super::Sts`]: one HTTP client, calls that end, retries that are said.
 
 use super::failure::{Failure, Retry};
+use super::transport::{BoundedAnswer, encrypted_client, plain_client, proxy_variable};
 use super::{CallerIdentity, Endpoint, MfaCode, RoleRequest};
-use crate::context::{Chatter, Context};
+use crate::context::Context;
 use crate::credential::{Credentials, Session};
-use crate::error::{Error, ErrorKind, Result, plain_io};
+use crate::error::{Error, ErrorKind, Result};
 use crate::prompt::say;
-use crate::reading;
 use crate::secret::SecretText;
 use aws_credential_types::Credentials as SdkCredentials;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{AppName, BehaviorVersion, Region, SharedHttpClient};
+use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use jiff::Timestamp;
-use rustls_pki_types::pem::PemObject;
 use std::cell::OnceCell;
 use std::future::Future;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// To reach the endpoint.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,35 +31,28 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// After so long without an answer a line says what is waited for.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// Thirty times what Debian trusts. In bytes.
-const LONGEST_BUNDLE: u64 = 8 << 20;
-
 /// Makes the calls.
-pub struct Client {
+pub struct Client<'a> {
+    ctx: &'a Context,
     runtime: tokio::runtime::Runtime,
     ca_bundle: Option<String>,
     encrypted: OnceCell<SharedHttpClient>,
     plain: SharedHttpClient,
-    voice: Voice,
 }
 
-impl Client {
+impl<'a> Client<'a> {
     /// Builds the HTTP client with the proxies and certificates that the environment names.
-    pub fn new(ctx: &Context, endpoint: &Endpoint) -> Result<Self> {
+    pub fn new(ctx: &'a Context, endpoint: &Endpoint) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|err| Error::new(ErrorKind::Other, format!("starting the network: {err}")))?;
         Ok(Client {
+            ctx,
             runtime,
             encrypted: OnceCell::new(),
             ca_bundle: endpoint.ca_bundle.clone(),
-            plain: Builder::new().build_with_connector_fn(|settings, _| {
-                let mut connector = ConnectorBuilder::default().proxy_config(ProxyConfig::from_env());
-                connector.set_connector_settings(settings.cloned());
-                connector.build_http()
-            }),
-            voice: Voice { chatter: ctx.chatter },
+            plain: plain_client(),
         })
     }
 
@@ -219,6 +208,7 @@ impl Client {
             .use_fips(endpoint.fips)
             .use_dual_stack(endpoint.dual_stack)
             .app_name(app_name)
+            .interceptor(BoundedAnswer)
             .http_client(http)
             .timeout_config(
                 TimeoutConfig::builder()
@@ -243,30 +233,41 @@ impl Client {
         attempt: impl Fn() -> F,
     ) -> Result<T>
     where
+        T: RequestId,
         F: Future<Output = Result<T, aws_sdk_sts::error::SdkError<E>>>,
         E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + 'static,
     {
         let place = endpoint.url.as_deref().unwrap_or(&endpoint.region);
         for made in 1.. {
+            let started = Instant::now();
             let outcome = self.runtime.block_on(async {
                 let call = attempt();
                 tokio::pin!(call);
                 match tokio::time::timeout(SILENCE, &mut call).await {
                     Ok(outcome) => outcome,
                     Err(_) => {
-                        self.voice.say(&format!("waiting for {name} from {place}"));
+                        say(&format!("waiting for {name} from {place}"));
                         call.await
                     }
                 }
             });
+            let debug = |outcome: &str, request: Option<&str>| {
+                let took = started.elapsed().as_millis();
+                let request = request.map(|id| format!(", request {id}")).unwrap_or_default();
+                self.ctx
+                    .debug(|| format!("{name} from {place}: {outcome} after {took} ms{request}"));
+            };
             let failure = match outcome {
                 Ok(output) => {
-                    self.voice.debug(&format!("{name} from {place}: ok"));
+                    debug("ok", output.request_id());
                     return Ok(output);
                 }
-                Err(err) => Failure::of(name, place, &err, Timestamp::now()),
+                Err(err) => {
+                    let failure = Failure::of(name, place, &err, Timestamp::now());
+                    debug(&failure.word(), err.request_id());
+                    failure
+                }
             };
-            self.voice.debug(&format!("{name} from {place}: {}", failure.word()));
             let pause = match failure.retry() {
                 Retry::Never => None,
                 Retry::NotDone(after) => Some(after),
@@ -275,7 +276,7 @@ impl Client {
             match pause.map(|after| after.unwrap_or(Duration::from_millis(200) * 3_u32.pow(made - 1))) {
                 Some(pause) if made < MOST_ATTEMPTS && pause <= LONGEST_WAIT => {
                     if pause >= Duration::from_secs(1) {
-                        self.voice.say(&format!(
+                        say(&format!(
                             "{name}: {}; trying again in {} s",
                             failure.word(),
                             pause.as_secs()
@@ -283,7 +284,15 @@ impl Client {
                     }
                     std::thread::sleep(pause);
                 }
-                _ => return Err(failure.into_error(made)),
+                _ => {
+                    let error = failure.into_error(made);
+                    return Err(match proxy_variable(&self.ctx.env, endpoint.url.as_deref()) {
+                        Some(name) if error.kind() == ErrorKind::Network => error.hint(format!(
+                            "{name} is set, so the call went to that proxy unless NO_PROXY names {place}"
+                        )),
+                        Some(_) | None => error,
+                    });
+                }
             }
         }
         unreachable!("the loop ends by returning")
@@ -302,92 +311,6 @@ impl Repeatable {
     fn with(mfa: Option<&MfaCode>) -> Self {
         if mfa.is_some() { Repeatable::No } else { Repeatable::Yes }
     }
-}
-
-/// Lines on stderr while a call is under way.
-struct Voice {
-    chatter: Chatter,
-}
-
-impl Voice {
-    fn say(&self, line: &str) {
-        say(line);
-    }
-
-    fn debug(&self, line: &str) {
-        if self.chatter == Chatter::Debug {
-            say(&format!("debug: {line}"));
-        }
-    }
-}
-
-fn encrypted_client(bundle: Option<&Path>) -> Result<SharedHttpClient> {
-    let mut context = TlsContext::builder();
-    if let Some(path) = bundle {
-        let pem = bundle_text(path)?;
-        let mut store = TrustStore::empty();
-        let certificates = certificates_of(&pem);
-        if certificates.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("the CA bundle {} holds no certificate", path.display()),
-            ));
-        }
-        // The library would panic on what it can't read.
-        for certificate in rustls_pki_types::CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let readable = certificate.is_ok_and(|der| rustls::RootCertStore::empty().add(der).is_ok());
-            if !readable {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    format!("the CA bundle {} has a certificate that can't be read", path.display()),
-                ));
-            }
-        }
-        for certificate in certificates {
-            store = store.with_pem_certificate(certificate);
-        }
-        context = context.with_trust_store(store);
-    }
-    let context = context
-        .build()
-        .map_err(|err| Error::new(ErrorKind::Config, format!("the TLS certificates can't be used: {err}")))?;
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = ConnectorBuilder::default()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(context.clone())
-            .proxy_config(ProxyConfig::from_env());
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.build()
-    }))
-}
-
-/// The text of a bundle. Certificates may have words of any encoding between them.
-fn bundle_text(path: &Path) -> Result<String> {
-    let unusable = |how: &str| {
-        Error::new(ErrorKind::Config, format!("the CA bundle {} {how}", path.display()))
-            .hint("AWS_CA_BUNDLE, or ca_bundle in the profile, names it")
-    };
-    let bytes =
-        reading::read(path, LONGEST_BUNDLE).map_err(|err| unusable(&format!("can't be read: {}", plain_io(&err))))?;
-    if bytes.len() as u64 > LONGEST_BUNDLE {
-        return Err(unusable("is too large for one"));
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The certificates of a bundle, one PEM text each: the library reads only the first of a text.
-fn certificates_of(pem: &str) -> Vec<String> {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    const END: &str = "-----END CERTIFICATE-----";
-    pem.match_indices(BEGIN)
-        .filter_map(|(start, _)| {
-            let length = pem[start..].find(END)? + END.len();
-            Some(format!("{}\n", &pem[start..start + length]))
-        })
-        .collect()
 }
 
 fn policies(request: &RoleRequest) -> Option<Vec<PolicyDescriptorType>> {
@@ -412,6 +335,13 @@ fn session(call: &str, credentials: Option<aws_sdk_sts::types::Credentials>) -> 
     {
         return Err(incomplete(call));
     }
+    if expires <= Timestamp::now() {
+        return Err(Error::new(
+            ErrorKind::Network,
+            format!("{call}: the session that came back has ended already ({expires})"),
+        )
+        .hint("something answers in AWS's place, or this machine's clock is wrong: `tapvault doctor` compares it"));
+    }
     Ok(Session {
         id: credentials.access_key_id,
         secret: SecretText::new(credentials.secret_access_key.into()),
@@ -425,16 +355,4 @@ fn incomplete(call: &str) -> Error {
         ErrorKind::Network,
         format!("{call}: the answer lacks what it should hold; something between here and AWS changed it"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bundle_is_split_into_its_certificates() {
-        let one = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
-        assert_eq!(certificates_of(&format!("# a\n{one}\n\n{one}\n")).len(), 2);
-        assert!(certificates_of("-----BEGIN CERTIFICATE-----\nhalf").is_empty());
-    }
 }

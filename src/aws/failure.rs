@@ -24,8 +24,8 @@ enum What {
     Refused { code: String, message: String, status: u16 },
     /// A server's error without AWS's words: an overloaded front end's, or a proxy's.
     Broken(u16),
-    /// There was an answer, but none that AWS gives.
-    Garbled,
+    /// There was an answer, with this status if there was one, but none that AWS gives.
+    Garbled(Option<u16>),
     /// No answer in time.
     Late,
     /// No connection, or it broke.
@@ -60,9 +60,9 @@ impl Failure {
                 },
                 // A proxy's or a captive portal's page, or an overloaded front end's.
                 None if service.raw().status().as_u16() >= 500 => What::Broken(service.raw().status().as_u16()),
-                None => What::Garbled,
+                None => What::Garbled(Some(service.raw().status().as_u16())),
             },
-            SdkError::ResponseError(_) => What::Garbled,
+            SdkError::ResponseError(_) => What::Garbled(response.map(|response| response.status().as_u16())),
             SdkError::TimeoutError(_) => What::Late,
             SdkError::DispatchFailure(failure) if failure.is_timeout() => What::Late,
             SdkError::DispatchFailure(failure) => What::Unreachable(
@@ -77,7 +77,7 @@ impl Failure {
             call: call.to_owned(),
             place: place.to_owned(),
             what,
-            retry_after: response.and_then(retry_after),
+            retry_after: response.and_then(|response| retry_after(response, now)),
             clock_ahead: response.and_then(date).map(|theirs| now.duration_since(theirs)),
         }
     }
@@ -92,7 +92,7 @@ impl Failure {
         match &self.what {
             What::Refused { code, .. } => code.clone(),
             What::Broken(status) => format!("HTTP {status}"),
-            What::Garbled => "an answer that is not AWS's".into(),
+            What::Garbled(_) => "an answer that is not AWS's".into(),
             What::Late => "no answer in time".into(),
             What::Unreachable(why) => why.clone(),
             What::Unsent(_) => "not sent".into(),
@@ -116,6 +116,8 @@ impl Failure {
                         | "PriorRequestNotComplete"
                         | "EC2ThrottledException"
                         | "ServiceUnavailable"
+                        // AWS could not ask the identity provider (STS API reference, AssumeRoleWithWebIdentity).
+                        | "IDPCommunicationError"
                 ) || matches!(status, 429 | 503);
                 match (throttled, status) {
                     (true, _) => Retry::NotDone(self.retry_after),
@@ -124,7 +126,9 @@ impl Failure {
                 }
             }
             What::Broken(429 | 503) => Retry::NotDone(self.retry_after),
-            What::Broken(_) | What::Garbled | What::Late | What::Unreachable(_) => Retry::PerhapsDone,
+            // Whatever sent it decided so; a proxy's 407 and a portal's 302 come again.
+            What::Garbled(Some(300..500)) => Retry::Never,
+            What::Broken(_) | What::Garbled(_) | What::Late | What::Unreachable(_) => Retry::PerhapsDone,
             What::Unsent(_) => Retry::Never,
         }
     }
@@ -149,9 +153,12 @@ impl Failure {
                 format!("{call}: {place} answered HTTP {status}, without AWS's words{tries}"),
             )
             .hint("try again later; a proxy may be in between (HTTPS_PROXY)"),
-            What::Garbled => Error::new(
+            What::Garbled(status) => Error::new(
                 ErrorKind::Network,
-                format!("{call}: {place} gave an answer that is not AWS's{tries}"),
+                match status {
+                    Some(200) | None => format!("{call}: {place} gave an answer that is not AWS's{tries}"),
+                    Some(status) => format!("{call}: {place} answered HTTP {status} and nothing that is AWS's{tries}"),
+                },
             )
             .hint(
                 "a proxy or a captive portal may be in between; AWS_ENDPOINT_URL and HTTPS_PROXY decide where calls go",
@@ -168,6 +175,9 @@ impl Failure {
             .hint("check the network, or HTTPS_PROXY if you need one"),
             What::Unsent(why) => Error::new(ErrorKind::Other, format!("{call} could not be sent: {why}")),
         };
+        if let What::Refused { code, .. } = &self.what {
+            error = error.refused_with(code.clone());
+        }
         if let Some(after) = self.retry_after {
             error = error.hint(format!(
                 "AWS asks to wait {} s before the next attempt",
@@ -199,10 +209,14 @@ fn date(response: &HttpResponse) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
 }
 
-/// Retry-After in seconds (RFC 9110, 10.2.3). AWS does not send its date form.
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
-    let text = response.headers().get("retry-after")?;
-    text.trim().parse().ok().map(Duration::from_secs)
+/// Retry-After, in seconds or as a date (RFC 9110, 10.2.3). AWS sends seconds; what stands before it may not.
+fn retry_after(response: &HttpResponse, now: Timestamp) -> Option<Duration> {
+    let text = response.headers().get("retry-after")?.trim();
+    let until = || {
+        let then = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        Some(Duration::try_from(then.duration_since(now)).unwrap_or_default())
+    };
+    text.parse().ok().map(Duration::from_secs).or_else(until)
 }
 
 /// The innermost cause: the SDK's outer words are "dispatch failure".

@@ -1,7 +1,7 @@
 //! One step as a call of STS: its inputs, where it goes, and what a refusal may mean.
 
 use super::mfa::Codes;
-use super::{AssumeRole, GetSessionToken, Step};
+use super::{AssumeRole, GetSessionToken, Step, refusal};
 use crate::aws::{Endpoint, RoleRequest, Sts};
 use crate::context::Context;
 use crate::credential::{Credentials, Session};
@@ -17,14 +17,15 @@ pub(super) fn call(
     codes: &mut Codes<'_>,
 ) -> Result<Session> {
     let endpoint = endpoint(step);
-    match step {
+    let outcome = match step {
         Step::GetSessionToken(step) => get_session_token(sts, credentials, &endpoint, step, codes),
         Step::AssumeRole(step) => assume_role(ctx, sts, credentials, &endpoint, step, codes),
         Step::AssumeRoleWithWebIdentity(_) => Err(Error::new(
             ErrorKind::Other,
             "AssumeRoleWithWebIdentity can only be the first step of a chain",
         )),
-    }
+    };
+    outcome.map_err(|error| refusal::explained(error, step))
 }
 
 fn get_session_token(
@@ -40,7 +41,6 @@ fn get_session_token(
         .map(|mfa| codes.code(mfa, &format!("the session of {}", step.profile)))
         .transpose()?;
     sts.get_session_token(credentials, endpoint, step.duration.value.0, mfa.as_ref())
-        .map_err(|error| with_mfa_hint(error, step.mfa.is_some(), step.profile.as_str()))
 }
 
 fn assume_role(
@@ -81,18 +81,6 @@ fn assume_role(
             .unwrap_or_default(),
     };
     sts.assume_role(credentials, endpoint, &request, mfa.as_ref())
-        .map_err(|error| with_mfa_hint(error, step.mfa.is_some(), step.profile.as_str()))
-}
-
-/// AWS does not say that a role or a user needs MFA; it only denies.
-fn with_mfa_hint(error: Error, has_mfa: bool, profile: &str) -> Error {
-    if error.kind() == ErrorKind::Aws && !has_mfa && error.to_string().contains("AccessDenied") {
-        error.hint(format!(
-            "if it needs MFA: put mfa_serial = arn:aws:iam::ACCOUNT:mfa/DEVICE into [profile {profile}]"
-        ))
-    } else {
-        error
-    }
 }
 
 /// Where the step's call goes.

@@ -4,7 +4,7 @@
 
 use super::call::call;
 use super::mfa::Codes;
-use super::{Base, Chain};
+use super::{Base, Chain, refusal};
 use crate::aws::Sts;
 use crate::context::Context;
 use crate::credential::Credentials;
@@ -36,10 +36,11 @@ pub struct Wishes {
 ///
 /// # Errors
 /// Everything between a missing entry and a refusal by AWS; nothing is handed out then.
-pub fn resolve(ctx: &Context, vault: &Vault, chain: &Chain, wishes: Wishes) -> Result<Credentials> {
+pub fn resolve(ctx: &Context, vault: &Vault, chain: &Chain, mut wishes: Wishes) -> Result<Credentials> {
     let Base::Entry { profile, .. } = &chain.base else {
         return super::source::resolve(ctx, chain, wishes);
     };
+    let mut codes = Codes::new(ctx, wishes.code.take());
     let opened = match open(ctx, vault, chain, profile, &wishes) {
         // The token may have been waited for while another command changed the keys. What was read before is then an old
         // vault, and looks like one that was put back.
@@ -50,7 +51,20 @@ pub fn resolve(ctx: &Context, vault: &Vault, chain: &Chain, wishes: Wishes) -> R
         }
         outcome => outcome.map_err(|(error, _)| error)?,
     };
-    finish(ctx, vault, chain, profile, opened, Codes::new(ctx, wishes.code))
+    let error = match finish(ctx, vault, chain, profile, opened, &mut codes)? {
+        Ending::With(credentials) => return Ok(credentials),
+        Ending::SessionRefused(error) => error,
+    };
+    ctx.dialogue.tell(&format!(
+        "AWS no longer takes the sealed session ({}); it is fetched anew",
+        error.aws_code().unwrap_or_default()
+    ));
+    wishes.refresh = true;
+    let opened = open(ctx, vault, chain, profile, &wishes).map_err(|(error, _)| error)?;
+    match finish(ctx, vault, chain, profile, opened, &mut codes)? {
+        Ending::With(credentials) => Ok(credentials),
+        Ending::SessionRefused(error) => Err(error),
+    }
 }
 
 /// Why `profile`'s entry can't be opened in a vault without a key list: without keys nothing was sealed, so the entry is missing
@@ -287,6 +301,13 @@ impl<'a> Run<'a, '_> {
     }
 }
 
+/// What the calls ended in.
+enum Ending {
+    With(Credentials),
+    /// What was opened was a sealed session, and AWS does not take it: it was revoked, or the clock jumped.
+    SessionRefused(Error),
+}
+
 /// Makes the calls that remain, and seals what they bring.
 fn finish(
     ctx: &Context,
@@ -294,8 +315,8 @@ fn finish(
     chain: &Chain,
     entry: &ProfileName,
     opened: Opened<'_>,
-    mut codes: Codes<'_>,
-) -> Result<Credentials> {
+    codes: &mut Codes<'_>,
+) -> Result<Ending> {
     let Opened {
         unlocked: Unlocked { key, trusted },
         vault_secret,
@@ -306,8 +327,15 @@ fn finish(
     // Nothing more is opened. The PIN is dropped on the token now, not after a prompt for a code and slow calls.
     drop(key);
     let mut sts = Sts::new(ctx);
-    for step in remaining {
-        let session = call(ctx, &mut sts, &credentials, &chain.steps[step], &mut codes)?;
+    let sealed = remaining.start > 0;
+    for (made, step) in remaining.enumerate() {
+        let session = match call(ctx, &mut sts, &credentials, &chain.steps[step], codes) {
+            Ok(session) => session,
+            Err(error) if made == 0 && sealed && refusal::is_of_the_caller(&error) => {
+                return Ok(Ending::SessionRefused(error));
+            }
+            Err(error) => return Err(refusal::of_entry(error, entry, &credentials)),
+        };
         if let Some(id) = names.get(step) {
             let new = NewSession {
                 id,
@@ -323,5 +351,5 @@ fn finish(
         }
         credentials = Credentials::Temporary(session);
     }
-    Ok(credentials)
+    Ok(Ending::With(credentials))
 }

@@ -4,7 +4,7 @@
 use super::call::{call, default_session_name, endpoint};
 use super::mfa::Codes;
 use super::resolve::Wishes;
-use super::{AssumeRoleWithWebIdentity, Base, Chain, Step, Token};
+use super::{AssumeRoleWithWebIdentity, Base, Chain, Step, Token, refusal};
 use crate::aws::{RoleRequest, Sts};
 use crate::context::Context;
 use crate::credential::{AccessKey, Credentials, Session};
@@ -49,7 +49,8 @@ pub fn resolve(ctx: &Context, chain: &Chain, wishes: Wishes) -> Result<Credentia
         }
     };
     for step in steps {
-        credentials = Credentials::Temporary(call(ctx, &mut sts, &credentials, step, &mut codes)?);
+        let session = call(ctx, &mut sts, &credentials, step, &mut codes);
+        credentials = Credentials::Temporary(session.map_err(|error| refusal::of_source(error, &chain.base))?);
     }
     Ok(credentials)
 }
@@ -73,6 +74,7 @@ fn with_token(
         ..RoleRequest::default()
     };
     sts.assume_role_with_web_identity(&endpoint(step), &request, token)
+        .map_err(|error| refusal::explained(error, step))
 }
 
 /// What a `credential_process` prints (AWS SDKs and Tools Reference Guide, "Process credential provider").
