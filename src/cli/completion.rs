@@ -46,6 +46,10 @@ pub fn run(args: &CompletionArgs) -> Result<()> {
     shell
         .write_registration(VARIABLE, "tapvault", "tapvault", "tapvault", &mut script)
         .map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
+    match args.shell {
+        Shell::Bash => script.extend(include_bytes!("completion/bash.sh")),
+        Shell::Zsh | Shell::Fish => {}
+    }
     print(&String::from_utf8_lossy(&script))
 }
 

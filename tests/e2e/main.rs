@@ -9,6 +9,7 @@ mod basics;
 mod bench;
 #[path = "../config/cases.rs"]
 mod cases;
+mod completion;
 mod damage;
 mod explain;
 mod faults;

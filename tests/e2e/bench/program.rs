@@ -5,11 +5,14 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// Programs, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 7] = [
     ("/usr/bin/setsid", "util-linux"),
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/ykman", "yubikey-manager"),
     ("/usr/sbin/pcscd", "pcscd"),
+    ("/bin/bash", "bash"),
+    ("/usr/bin/zsh", "zsh"),
+    ("/usr/bin/fish", "fish"),
 ];
 
 /// The program under test.
