@@ -33,9 +33,8 @@ pub fn readers(ctx: &Context) -> Result<Readers> {
 /// # Errors
 /// [`crate::error::ErrorKind::Busy`] when it stays in use for [`PATIENCE`].
 pub fn claim<'c>(ctx: &Context, card: &'c mut Card, token: &str) -> Result<Transaction<'c>> {
-    // Two calls and not a loop: the first one's borrow of `card` has to end before the next.
-    match card.transaction(SOON) {
-        Ok(_) => {}
+    match card.await_turn(SOON) {
+        Ok(()) => {}
         Err(token::Error::Busy { .. }) => ctx.dialogue.tell(&format!("waiting: {}", busy_words(token))),
         Err(err) => return Err(describe(&err, token)),
     }

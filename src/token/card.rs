@@ -112,7 +112,7 @@ pub struct Card {
     protocol: Option<pcsc::Protocol>,
     reader: ReaderName,
     observer: Option<Observer>,
-    /// Just connected, which could not be while another program held a transaction.
+    /// Just connected, here or anew, which could not be while another program held a transaction.
     had_turn: bool,
 }
 
@@ -122,6 +122,20 @@ impl Card {
         &self.reader
     }
 
+    /// Waits until no other program holds a transaction on the card, so that one can begin at once.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when `wait` is over, [`Error::Removed`] if there is no card.
+    pub fn await_turn(&mut self, wait: Duration) -> Result<()> {
+        // SCardBeginTransaction can't be given up once it waits, but it only waits while a new connection waits as well.
+        // So one is made and closed. Another program can still get between the two; then this blocks like anyone.
+        if !self.had_turn {
+            wait::pass(&self.reader, wait)?;
+            self.had_turn = true;
+        }
+        Ok(())
+    }
+
     /// Begins a transaction: until it is dropped, no other program's APDU comes between ours.
     ///
     /// If another program has reset the card since, the connection is renewed, once; nothing has been sent by then.
@@ -129,11 +143,8 @@ impl Card {
     /// # Errors
     /// [`Error::Busy`] when `wait` is over, [`Error::Removed`] if the card was pulled out, even if it is back.
     pub fn transaction(&mut self, wait: Duration) -> Result<Transaction<'_>> {
-        // SCardBeginTransaction can't be given up once it waits, but it only waits while a new connection waits as well.
-        // So one is made and closed first. Another program can still get between the two; then this blocks like anyone.
-        if !std::mem::take(&mut self.had_turn) {
-            wait::connect(&self.reader, wait)?;
-        }
+        self.await_turn(wait)?;
+        self.had_turn = false;
         let reader = &self.reader;
         let doing = "begin a transaction";
         let (inner, was_reset) = match self.handle.card()?.transaction2() {

@@ -4,7 +4,7 @@
 //! and not waited for longer than asked, and no card is reset. What to do with a token is left to the caller.
 
 use super::{
-    Error, Firmware, KeyOrigin, PinPolicy, Point, Policies, Result, Serial, Slot, TouchPolicy,
+    Error, Firmware, KeyOrigin, PinPolicy, PinStatus, Point, Policies, Result, Serial, Slot, TouchPolicy,
     apdu::{self, Command, SW_OK, Transmit},
     attestation::POLICIES,
     card::{Card, ReaderName, ReaderState, Readers},
@@ -110,6 +110,8 @@ pub struct Holder {
     pub origin: Option<KeyOrigin>,
     /// How much all this is worth.
     pub evidence: Evidence,
+    /// Whether the PIN was verified then, or its tries; `None` if the key needs none, or the token did not say.
+    pub pin: Option<PinStatus>,
 }
 
 /// Where knowledge of a key comes from, best first.
@@ -124,7 +126,7 @@ pub enum Evidence {
 }
 
 /// Looks for the token that holds `key` in `slot`; waits for busy ones no longer than `wait` each. 2 APDUs per token with
-/// firmware 5.3.
+/// firmware 5.3, and one more for the PIN of the holder.
 ///
 /// # Errors
 /// As [`find`]; a token without the key is no error.
@@ -233,6 +235,11 @@ fn holder(mut card: Card, slot: Slot, key: &Point, wait: Duration) -> Result<Opt
     let Some(described) = describe(&mut piv, slot)?.filter(|found| found.public_key == *key) else {
         return Ok(None);
     };
+    // Asked in the same transaction: another one would cost more than the answer.
+    let pin = match described.policies.pin {
+        PinPolicy::Never => None,
+        PinPolicy::Once | PinPolicy::Always | PinPolicy::Other(_) => piv.pin_status().ok(),
+    };
     let selected = piv.pause();
     drop(transaction);
     Ok(Some(Holder {
@@ -241,6 +248,7 @@ fn holder(mut card: Card, slot: Slot, key: &Point, wait: Duration) -> Result<Opt
         policies: described.policies,
         origin: described.origin,
         evidence: described.evidence,
+        pin,
     }))
 }
 

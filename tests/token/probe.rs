@@ -229,6 +229,7 @@ fn use_key<R>(
         policies,
         origin,
         evidence,
+        pin: seen,
     }) = search.holder
     else {
         return Err(Box::new(Error::NoToken));
@@ -238,25 +239,20 @@ fn use_key<R>(
         "key: {evidence:?} {} {policies:?}",
         origin.map_or("origin unknown", origin_name)
     );
-    let mut transaction = card.transaction(WAIT)?;
-    let mut piv = Piv::resume(&mut transaction, selected);
-    let needed = match policies.pin {
-        PinPolicy::Never => false,
-        PinPolicy::Once | PinPolicy::Always | PinPolicy::Other(_) => pin_needed(policies.pin, piv.pin_status()?),
-    };
-    if !needed {
+    // A key that needs no PIN has none to be asked about.
+    if !seen.is_some_and(|status| pin_needed(policies.pin, status)) {
+        let mut transaction = card.transaction(WAIT)?;
+        let mut piv = Piv::resume(&mut transaction, selected);
         let result = work(&mut piv, &details)?;
         piv.drop_pin()?;
         return Ok(result);
     }
-    let paused = piv.pause();
-    drop(transaction);
     if let Ok(time) = env::var("PROBE_TYPING_MS") {
         println!("typing: now");
         thread::sleep(millis(&time)?);
     }
     let mut transaction = card.transaction(WAIT)?;
-    let mut piv = Piv::resume(&mut transaction, paused);
+    let mut piv = Piv::resume(&mut transaction, selected);
     piv.verify(pin_bytes(pin).ok_or(Error::PinRequired)?)?;
     let result = work(&mut piv, &details)?;
     piv.drop_pin()?;

@@ -39,6 +39,23 @@ impl Drop for Handle {
 
 /// Connects to `reader`, trying again while another program keeps it for itself, until `wait` is over.
 pub(super) fn connect(reader: &ReaderName, wait: Duration) -> Result<(Handle, Option<pcsc::Protocol>)> {
+    patiently(reader, wait, |reader| {
+        let card = try_connect(reader)?;
+        let protocol = card.0.as_ref().and_then(|card| card.status2_owned().ok()?.protocol2());
+        Ok((card, protocol))
+    })
+}
+
+/// Waits until a connection to `reader` could be made, as [`connect`] does; none stays open.
+pub(super) fn pass(reader: &ReaderName, wait: Duration) -> Result<()> {
+    patiently(reader, wait, |reader| try_connect(reader).map(drop))
+}
+
+fn patiently<T: Send + 'static>(
+    reader: &ReaderName,
+    wait: Duration,
+    attempt: fn(&ReaderName) -> std::result::Result<T, pcsc::Error>,
+) -> Result<T> {
     let deadline = Instant::now() + wait;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -47,7 +64,7 @@ pub(super) fn connect(reader: &ReaderName, wait: Duration) -> Result<(Handle, Op
             reader: reader.to_string(),
             serial: None,
         };
-        match on_helper_thread(left, move || try_connect(&name))?.ok_or_else(busy)? {
+        match on_helper_thread(left, move || attempt(&name))?.ok_or_else(busy)? {
             Err(pcsc::Error::SharingViolation) if left > PAUSE => thread::sleep(PAUSE),
             Err(pcsc::Error::SharingViolation) => return Err(busy()),
             result => return result.map_err(|error| fault("connect to the card", error)),
@@ -55,13 +72,11 @@ pub(super) fn connect(reader: &ReaderName, wait: Duration) -> Result<(Handle, Op
     }
 }
 
-fn try_connect(reader: &ReaderName) -> std::result::Result<(Handle, Option<pcsc::Protocol>), pcsc::Error> {
+fn try_connect(reader: &ReaderName) -> std::result::Result<Handle, pcsc::Error> {
     // A context of its own: PC/SC lets only one call at a time use a context, so a connection that blocks would block
     // everything else.
     let context = pcsc::Context::establish(pcsc::Scope::System)?;
-    let card = Handle(Some(context.connect(reader.as_c_str(), SHARED, PROTOCOLS)?));
-    let protocol = card.0.as_ref().and_then(|card| card.status2_owned().ok()?.protocol2());
-    Ok((card, protocol))
+    Ok(Handle(Some(context.connect(reader.as_c_str(), SHARED, PROTOCOLS)?)))
 }
 
 /// The result of `job`, or `None` if it takes longer than `wait`, or 200 ms if that is less; then it goes on alone and its result is dropped.

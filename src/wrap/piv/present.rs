@@ -15,6 +15,9 @@ use age_core::format::{FileKey, Stanza};
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 
+/// What the token said of its PIN so shortly before is what it would say now.
+const RECENT: Duration = Duration::from_secs(1);
+
 /// A PIN that was typed earlier in the command is not sent by itself when fewer tries are left.
 const FEWEST_TRIES: u8 = 2;
 
@@ -29,6 +32,8 @@ pub struct PresentPiv<'a> {
     policies: Policies,
     /// Between two operations; `None` while one is under way, or after one that failed half way.
     selected: Option<Paused>,
+    /// What the token said of its PIN when it was found, for the first operation.
+    pin_seen: Option<(PinStatus, Instant)>,
     /// Typed once per command, wiped with this value, dropped when it is refused.
     pin: Option<SecretText>,
 }
@@ -115,6 +120,7 @@ impl<'a> PresentPiv<'a> {
             recipient,
             policies: holder.policies,
             selected: Some(holder.selected),
+            pin_seen: holder.pin.map(|status| (status, Instant::now())),
             card: holder.card,
             pin: None,
         })
@@ -135,6 +141,14 @@ impl<'a> PresentPiv<'a> {
     ) -> Result<T> {
         let (ctx, token, policies) = (self.ctx, self.details.token(), self.policies);
         let said = |err: token::Error| describe(&err, &token);
+        // Nobody is kept waiting while a person types, so that is done first where it is known that a PIN is needed.
+        let seen = self.pin_seen.take().filter(|(_, when)| when.elapsed() < RECENT);
+        let typed = match seen {
+            Some((status, _)) if self.pin.is_none() && pin_needed(policies.pin, status) => {
+                Some((ask_pin(ctx, &token, status)?, status))
+            }
+            _ => None,
+        };
         let paused = self.selected.take().ok_or_else(|| {
             Error::new(
                 ErrorKind::Other,
@@ -150,20 +164,24 @@ impl<'a> PresentPiv<'a> {
             }
         };
         let mut piv = Piv::resume(&mut transaction, paused);
-        let status = piv.pin_status().map_err(said)?;
+        let status = match &typed {
+            Some((_, status)) => *status,
+            None => piv.pin_status().map_err(said)?,
+        };
         if pin_needed(policies.pin, status) {
-            let pin = match (self.pin.take(), status) {
-                (_, PinStatus::Blocked) => return Err(said(token::Error::PinBlocked)),
-                (Some(_), PinStatus::Tries(tries)) if tries < FEWEST_TRIES => {
+            let typed = typed.map(|(pin, _)| pin);
+            let pin = match (typed, self.pin.take(), status) {
+                (_, _, PinStatus::Blocked) => return Err(said(token::Error::PinBlocked)),
+                (Some(pin), _, _) => pin,
+                (None, Some(_), PinStatus::Tries(tries)) if tries < FEWEST_TRIES => {
                     return Err(Error::new(
                         ErrorKind::Pin,
                         format!("{token} has {tries} PIN try left; the PIN was not sent again by itself"),
                     )
                     .hint("run it again and type the PIN yourself"));
                 }
-                (Some(pin), _) => pin,
-                (None, _) => {
-                    // Nobody is kept waiting while a person types.
+                (None, Some(pin), _) => pin,
+                (None, None, _) => {
                     let paused = piv.pause();
                     drop(transaction);
                     // No PIN of ours is verified here, so nothing is left behind if one of these fails.
