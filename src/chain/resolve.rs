@@ -32,24 +32,34 @@ pub struct Wishes {
     pub request: Request,
 }
 
-/// Runs `chain` and returns what it ends in.
+/// Runs `chain` and returns what it ends in. `keyring` is the vault's key list as this command has read it.
 ///
 /// # Errors
 /// Everything between a missing entry and a refusal by AWS; nothing is handed out then.
-pub fn resolve(ctx: &Context, vault: &Vault, chain: &Chain, mut wishes: Wishes) -> Result<Credentials> {
+pub fn resolve(
+    ctx: &Context,
+    vault: &Vault,
+    keyring: Option<&Keyring>,
+    chain: &Chain,
+    mut wishes: Wishes,
+) -> Result<Credentials> {
     let Base::Entry { profile, .. } = &chain.base else {
         return super::source::resolve(ctx, chain, wishes);
     };
     let mut codes = Codes::new(ctx, wishes.code.take());
-    let opened = match open(ctx, vault, chain, profile, &wishes) {
+    let opened = match open(ctx, vault, keyring, chain, profile, &wishes) {
         // The token may have been waited for while another command changed the keys. What was read before is then an old
         // vault, and looks like one that was put back.
-        Err((error, Some(digest))) if is_about_the_past(&error) && digest != digest_now(vault)? => {
+        Err(error) if is_about_the_past(&error) => {
+            let now = vault.read()?.0.keyring;
+            if now.as_ref().map(Keyring::digest) == keyring.map(Keyring::digest) {
+                return Err(error);
+            }
             ctx.dialogue
                 .tell("the enrolled keys were changed meanwhile; starting over");
-            open(ctx, vault, chain, profile, &wishes).map_err(|(error, _)| error)?
+            open(ctx, vault, now.as_ref(), chain, profile, &wishes)?
         }
-        outcome => outcome.map_err(|(error, _)| error)?,
+        outcome => outcome?,
     };
     let error = match finish(ctx, vault, chain, profile, opened, &mut codes)? {
         Ending::With(credentials) => return Ok(credentials),
@@ -60,7 +70,8 @@ pub fn resolve(ctx: &Context, vault: &Vault, chain: &Chain, mut wishes: Wishes) 
         error.aws_code().unwrap_or_default()
     ));
     wishes.refresh = true;
-    let opened = open(ctx, vault, chain, profile, &wishes).map_err(|(error, _)| error)?;
+    let now = vault.read()?.0.keyring;
+    let opened = open(ctx, vault, now.as_ref(), chain, profile, &wishes)?;
     match finish(ctx, vault, chain, profile, opened, &mut codes)? {
         Ending::With(credentials) => Ok(credentials),
         Ending::SessionRefused(error) => Err(error),
@@ -82,65 +93,54 @@ fn is_about_the_past(error: &Error) -> bool {
     )
 }
 
-fn digest_now(vault: &Vault) -> Result<[u8; 32]> {
-    Ok(vault
-        .read()?
-        .0
-        .keyring
-        .map(|keyring| keyring.digest())
-        .unwrap_or_default())
-}
-
-/// Opens the newest fresh session of the plan, else the access key under it. A failure comes with the digest of the key list
-/// that it was met with.
+/// Opens the newest fresh session of the plan, else the access key under it.
 fn open<'a>(
     ctx: &'a Context,
     vault: &Vault,
+    keyring: Option<&Keyring>,
     chain: &Chain,
     profile: &ProfileName,
     wishes: &Wishes,
-) -> Result<Opened<'a>, (Error, Option<[u8; 32]>)> {
-    let snapshot = vault.read().map_err(|error| (error, None))?.0;
-    let Some(keyring) = &snapshot.keyring else {
-        return Err((no_list(vault, profile), None));
+) -> Result<Opened<'a>> {
+    let Some(keyring) = keyring else {
+        return Err(no_list(vault, profile));
     };
-    let attempt = || {
-        let run = Run {
-            ctx,
-            vault,
-            chain,
-            keyring,
-            purpose: wishes.request.purpose(),
-            entry: profile,
-            names: names(vault, keyring, chain, profile)?,
-        };
-        let mut touches = Touches::planned(&ctx.dialogue, 1);
-        let sealed = if wishes.refresh {
-            None
-        } else {
-            run.open_sealed(&wishes.key, &mut touches)?
-        };
-        match sealed {
-            Some(opened) => Ok(opened),
-            None => run.open_access_key(&wishes.key, &mut touches),
-        }
+    let run = Run {
+        ctx,
+        vault,
+        chain,
+        keyring,
+        purpose: wishes.request.purpose(),
+        entry: profile,
+        names: names(vault, keyring, chain, profile)?,
     };
-    attempt().map_err(|error| (error, Some(keyring.digest())))
+    let mut touches = Touches::planned(&ctx.dialogue, 1);
+    let sealed = if wishes.refresh {
+        None
+    } else {
+        run.open_sealed(&wishes.key, &mut touches)?
+    };
+    match sealed {
+        Some(opened) => Ok(opened),
+        None => run.open_access_key(&wishes.key, &mut touches),
+    }
 }
 
 /// When the sealed session of each step ends, as far as it is sealed and fresh. Opens nothing, so it believes the sidecars.
-pub fn sealed(ctx: &Context, vault: &Vault, chain: &Chain) -> Result<Vec<Option<Timestamp>>> {
-    let Some(profile) = chain.entry() else {
+pub fn sealed(
+    ctx: &Context,
+    vault: &Vault,
+    keyring: Option<&Keyring>,
+    chain: &Chain,
+) -> Result<Vec<Option<Timestamp>>> {
+    let (Some(profile), Some(keyring)) = (chain.entry(), keyring) else {
         return Ok(vec![None; chain.steps.len()]);
     };
     let freshness = Freshness {
         now: ctx.now(),
         min_ttl: ctx.settings.min_ttl(),
     };
-    let Some(keyring) = vault.read()?.0.keyring else {
-        return Ok(vec![None; chain.steps.len()]);
-    };
-    let mut ends = names(vault, &keyring, chain, profile)?
+    let mut ends = names(vault, keyring, chain, profile)?
         .iter()
         .map(|id| session::expiry(vault, id, freshness))
         .collect::<Result<Vec<_>>>()?;

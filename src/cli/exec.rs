@@ -180,9 +180,11 @@ pub fn session(
     let profile = common::profile(named, ctx, &config, &vault)?;
     let chain = common::plan(&config, &vault, &profile, &args.request()?)?;
     common::tell_notes(ctx, &chain);
-    if chain.entry().is_some()
-        && let Some(keyring) = vault.read()?.0.keyring
-    {
+    let keyring = match chain.entry() {
+        Some(_) => vault.read()?.0.keyring,
+        None => None,
+    };
+    if let Some(keyring) = &keyring {
         common::tell_presence(ctx, keyring.unverified());
     }
     let wishes = Wishes {
@@ -191,7 +193,7 @@ pub fn session(
         refresh: args.refresh,
         request: common::request(&vault, &chain, action)?,
     };
-    let credentials = resolve(ctx, &vault, &chain, wishes)?;
+    let credentials = resolve(ctx, &vault, keyring.as_ref(), &chain, wishes)?;
     Ok(Session {
         credentials,
         region: chain

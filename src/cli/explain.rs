@@ -157,7 +157,7 @@ fn explain(
     };
     // One key opens one thing; a token that is here comes before the others.
     let touches = usize::from(keys.iter().any(|key| key.needs_touch()));
-    let ends = sealed(ctx, vault, chain)?;
+    let ends = sealed(ctx, vault, snapshot.keyring.as_ref(), chain)?;
     let done = match ends.iter().rposition(Option::is_some) {
         Some(last) if !wishes.refreshes() => last + 1,
         Some(_) | None => 0,
