@@ -151,7 +151,9 @@ impl Folder {
             return Err(not_a_file(&path));
         }
         check_private(&path, &metadata)?;
-        let mut bytes = Vec::new();
+        // Room for all of it, and for the read that finds the end: a file is two calls, not one for every doubling.
+        let expected = metadata.len().min(LONGEST_FILE) as usize;
+        let mut bytes = Vec::with_capacity(expected + 1);
         file.take(LONGEST_FILE + 1)
             .read_to_end(&mut bytes)
             .map_err(|err| io("reading", &path, &err))?;
