@@ -11,6 +11,7 @@ mod bench;
 mod cases;
 mod completion;
 mod damage;
+mod effort;
 mod explain;
 mod faults;
 mod forgery;
