@@ -95,7 +95,7 @@ impl Readers {
     pub fn connect(&self, reader: &ReaderName, wait: Duration) -> Result<Card> {
         let (handle, protocol) = wait::connect(reader, wait)?;
         Ok(Card {
-            handle,
+            handle: wait::Turn::Here(handle),
             protocol,
             reader: reader.clone(),
             observer: self.observer,
@@ -108,11 +108,11 @@ impl Readers {
 ///
 /// Dropping it disconnects and leaves the card as it is.
 pub struct Card {
-    handle: wait::Handle,
+    handle: wait::Turn,
     protocol: Option<pcsc::Protocol>,
     reader: ReaderName,
     observer: Option<Observer>,
-    /// Just connected, here or anew, which could not be while another program held a transaction.
+    /// Just connected, or in a transaction, which could not be while another program held one.
     had_turn: bool,
 }
 
@@ -127,10 +127,10 @@ impl Card {
     /// # Errors
     /// [`Error::Busy`] when `wait` is over, [`Error::Removed`] if there is no card.
     pub fn await_turn(&mut self, wait: Duration) -> Result<()> {
-        // SCardBeginTransaction can't be given up once it waits, but it only waits while a new connection waits as well.
-        // So one is made and closed. Another program can still get between the two; then this blocks like anyone.
+        // SCardBeginTransaction can't be given up once it waits. So one is begun and ended elsewhere first. Another program can
+        // still get between the two; then the second one blocks like anyone's.
         if !self.had_turn {
-            wait::pass(&self.reader, wait)?;
+            self.handle.wait(&self.reader, wait)?;
             self.had_turn = true;
         }
         Ok(())
