@@ -8,6 +8,8 @@ mod doctor;
 mod exec;
 mod explain;
 mod export;
+mod identify;
+mod import;
 mod key;
 mod list;
 mod remove;
@@ -64,6 +66,7 @@ impl Global {
 #[derive(Subcommand)]
 enum Command {
     Add(add::AddArgs),
+    Import(import::ImportArgs),
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
     #[command(visible_alias = "rm")]
@@ -139,6 +142,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let choice = cli.global.choice();
     match cli.command {
         Command::Add(args) => add::run(args, &ctx, &choice),
+        Command::Import(args) => import::run(args, &ctx, &choice),
         Command::List(args) => list::run(&args, &ctx),
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
         Command::Clear(args) => clear::run(&args, &ctx),

@@ -1,5 +1,8 @@
 //! What AWS accepts as a signature key: a long-term access key, or a session that ends.
 
+pub mod csv;
+pub mod printed;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use jiff::Timestamp;

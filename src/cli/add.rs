@@ -1,16 +1,14 @@
 use super::common;
 use super::completion;
-use super::key::first_key;
-use crate::aws::{CallerIdentity, Endpoint, Sts};
+use super::identify::{identify, tell_owner};
+use crate::aws::Sts;
 use crate::context::Context;
-use crate::credential::{AccessKey, Credentials};
+use crate::credential::AccessKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
-use crate::profile::{Asked, Config, Overrides, Partition, ProfileName, Region};
-use crate::secret::{SecretText, short_id};
+use crate::profile::ProfileName;
 use crate::vault::Vault;
 use crate::vault::entry::{self, NewEntry, Replace};
-use crate::vault::sidecar::owner_of;
 use crate::vault::unlock::{KeyChoice, Unlocked, unlock};
 use clap::Args;
 
@@ -43,19 +41,10 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let profile = &args.profile;
     let replace = if args.force { Replace::Existing } else { Replace::Never };
     // Everything that could stop the command comes before the person types a secret.
-    if vault.read()?.0.keyring.is_none() {
-        first_key(ctx, &vault)?;
-    }
-    let keyring = vault
-        .read()?
-        .0
-        .keyring
-        .ok_or_else(|| crate::enrollment::no_keys(&vault))?;
-    common::tell_presence(ctx, keyring.unverified());
+    common::ready_to_seal(ctx, &vault)?;
     if replace == Replace::Never && vault.has_entry(profile) {
         return Err(entry::exists(profile));
     }
-    vault.folder().must_be_writable()?;
     let key = if args.stdin {
         input::from_stdin()?
     } else if args.env {
@@ -66,26 +55,13 @@ pub fn run(args: AddArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let identity = if args.offline {
         None
     } else {
-        Some(identify(ctx, profile, &key)?)
+        Some(identify(ctx, &mut Sts::new(ctx), &common::config(ctx)?, profile, &key).map_err(not_sealed)?)
     };
     if let Some(identity) = &identity {
-        let owner = owner_of(&identity.arn).unwrap_or_else(|| identity.arn.clone());
-        ctx.dialogue.note(&format!(
-            "{} belongs to {}",
-            short_id(&key.id),
-            owner.replace(" in ", " in account ")
-        ));
-        if identity.arn.ends_with(":root") {
-            ctx.dialogue
-                .note("warning: that is the root user of the account; AWS advises against access keys for it");
-        }
+        tell_owner(ctx, &key, identity);
     }
     // Read anew: the person may have taken their time, and somebody else may have changed the keys meanwhile.
-    let keyring = vault
-        .read()?
-        .0
-        .keyring
-        .ok_or_else(|| crate::enrollment::no_keys(&vault))?;
+    let keyring = common::keyring(&vault)?;
     let mut unlocked = unlock(ctx, &vault, &keyring, choice, None, "the vault")?;
     let mut touches = Touches::planned(&ctx.dialogue, unlocked.key.touches_for(1, 0));
     let secret = entry::open_vault_secret(&vault, &mut unlocked, &format!("seal {profile}"), &mut touches)?;
@@ -118,38 +94,6 @@ fn ask(ctx: &Context) -> Result<AccessKey> {
     AccessKey::parse(&id, secret)
 }
 
-/// Asks AWS whose key it is, in the profile's partition; if that one does not know it, in the one that the person names.
-fn identify(ctx: &Context, profile: &ProfileName, key: &AccessKey) -> Result<CallerIdentity> {
-    let mut endpoint = endpoint(ctx, profile)?;
-    let credentials = Credentials::LongTerm(AccessKey {
-        id: key.id.clone(),
-        secret: SecretText::copy_of(key.secret.expose()),
-    });
-    let mut sts = Sts::new(ctx);
-    let refusal = match sts.get_caller_identity(&credentials, &endpoint) {
-        Ok(identity) => return Ok(identity),
-        Err(error) => error,
-    };
-    // Another partition's STS does not know the key; that is the only refusal which another region can mend.
-    let unknown = refusal.kind() == ErrorKind::Aws && refusal.to_string().contains("InvalidClientTokenId");
-    let partition = endpoint.region.parse::<Region>().map(|region| region.partition());
-    if unknown && partition == Ok(Partition::Aws) && ctx.dialogue.has_terminal() {
-        ctx.dialogue
-            .tell(&format!("AWS does not know this key in {}", endpoint.region));
-        let typed = ctx
-            .dialogue
-            .ask("region of the account, such as cn-north-1 or us-gov-west-1 (Enter gives up)")?;
-        if !typed.is_empty() {
-            let region: Region = typed
-                .parse()
-                .map_err(|_| Error::new(ErrorKind::Usage, format!("{typed:?} is no region; nothing was sealed")))?;
-            endpoint.region = region.as_str().to_owned();
-            return sts.get_caller_identity(&credentials, &endpoint).map_err(not_sealed);
-        }
-    }
-    Err(not_sealed(refusal))
-}
-
 fn not_sealed(error: Error) -> Error {
     let refused = error.kind() == ErrorKind::Aws;
     let error = error.within("nothing was sealed");
@@ -159,12 +103,4 @@ fn not_sealed(error: Error) -> Error {
     } else {
         error.hint("--offline seals it without asking AWS")
     }
-}
-
-fn endpoint(ctx: &Context, profile: &ProfileName) -> Result<Endpoint> {
-    let config: Config = common::config(ctx)?;
-    let resolved = config
-        .resolve(profile, Asked::ByPerson, &Overrides::default())
-        .map_err(common::from_config)?;
-    Ok(common::endpoint(&resolved))
 }

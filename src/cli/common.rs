@@ -1,13 +1,16 @@
 //! What several commands do alike: the AWS config, the profile that was meant, and the words about presence.
 
+use super::key::first_key;
 use crate::aws::Endpoint;
 use crate::chain::{Chain, ChainError, Request as ChainRequest};
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::{Action, Request, processes};
-use crate::profile::{Config, ConfigError, EnvView, FileKind, Origin, Partition, Profile, ProfileName, Sourced, files};
+use crate::profile::{
+    Config, ConfigError, ConfigText, EnvView, FileKind, Origin, Partition, Profile, ProfileName, Sourced, files,
+};
 use crate::vault::Vault;
-use crate::vault::keyring::KeyList;
+use crate::vault::keyring::{KeyList, Keyring};
 use crate::wrap::KeyKind;
 
 impl EnvView for Env {
@@ -18,18 +21,37 @@ impl EnvView for Env {
 
 /// Reads the AWS config and credentials files; missing ones are empty.
 pub fn config(ctx: &Context) -> Result<Config> {
-    let read = |kind| -> Result<_> {
-        let location = files::locate(kind, &ctx.env, files::Platform::here()).map_err(from_file)?;
-        files::read(&location).map_err(from_file)
-    };
-    Ok(Config::new(
-        read(FileKind::Config)?,
-        read(FileKind::Credentials)?,
-        &ctx.env,
-    ))
+    let (_, config) = aws_file(ctx, FileKind::Config)?;
+    let (_, credentials) = aws_file(ctx, FileKind::Credentials)?;
+    Ok(Config::new(config, credentials, &ctx.env))
 }
 
-fn from_file(err: files::FileError) -> Error {
+/// Reads one of the two files; a missing one is empty.
+pub fn aws_file(ctx: &Context, kind: FileKind) -> Result<(files::Location, ConfigText)> {
+    let location = files::locate(kind, &ctx.env, files::Platform::here()).map_err(from_file)?;
+    let text = files::read(&location).map_err(from_file)?;
+    Ok((location, text))
+}
+
+/// The enrolled keys, read anew.
+///
+/// # Errors
+/// When there are none.
+pub fn keyring(vault: &Vault) -> Result<Keyring> {
+    vault.read()?.0.keyring.ok_or_else(|| crate::enrollment::no_keys(vault))
+}
+
+/// Looks for everything that could keep an access key from being sealed, and offers a first key to a vault without one.
+pub fn ready_to_seal(ctx: &Context, vault: &Vault) -> Result<()> {
+    if vault.read()?.0.keyring.is_none() {
+        first_key(ctx, vault)?;
+    }
+    tell_presence(ctx, keyring(vault)?.unverified());
+    vault.folder().must_be_writable()
+}
+
+/// A failure of one of the two files as this program says it.
+pub fn from_file(err: files::FileError) -> Error {
     let hints = err.hints();
     hinted(Error::new(ErrorKind::Config, err.to_string()), hints)
 }

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use super::error::shown;
 use super::fault::Problem;
 use super::header::{self, COMMENT, FileKind, is_identifier, trim};
@@ -37,6 +39,14 @@ pub enum EditError {
     /// The profile has a line that can't be read; what a change would do to it is anybody's guess.
     #[error("{}: {}", .0.place, .0.fault)]
     Malformed(Problem),
+    /// Another value stands there, and nobody said that it may go.
+    #[error("{place}: the profile has another {key} already")]
+    Taken {
+        /// The key.
+        key: &'static str,
+        /// Its line.
+        place: Place,
+    },
     /// A section of this name is there already: the AWS CLI refuses a file that has it twice.
     #[error("{place}: there is a profile {} already", shown(.name.as_str()))]
     Exists {
@@ -54,7 +64,7 @@ impl ConfigText {
     /// # Errors
     /// When it could not be read back; nothing is changed then.
     pub fn set(&mut self, name: &ProfileName, key: &str, value: &str) -> Result<(), EditError> {
-        check(key, value)?;
+        check_value(key, value)?;
         let sections = self.sections_of(name)?;
         let Some(&last) = sections.last() else {
             return self.append(name, &[(key, value)]);
@@ -101,7 +111,7 @@ impl ConfigText {
     /// When it is there already, or could not be read back; nothing is changed then.
     pub fn append(&mut self, name: &ProfileName, settings: &[(&str, &str)]) -> Result<(), EditError> {
         for (key, value) in settings {
-            check(key, value)?;
+            check_value(key, value)?;
         }
         if let Some(&section) = self.sections_of(name)?.first() {
             return Err(EditError::Exists {
@@ -141,6 +151,67 @@ impl ConfigText {
             sections.len() == 1 && settings.iter().all(|(key, value)| read(key).as_deref() == Some(value))
         })
         .ok_or(refused)
+    }
+
+    /// Puts `key = value` where the first of `old` stands, and removes all of `old`. Comments behind them get lines of their own.
+    ///
+    /// # Errors
+    /// [`EditError::Taken`] when `key` has another value; nothing is changed then.
+    pub(super) fn supersede(
+        &mut self,
+        name: &ProfileName,
+        old: &[&str],
+        key: &'static str,
+        value: &str,
+    ) -> Result<(), EditError> {
+        let sections = self.sections_of(name)?;
+        let there = self.last_property(&sections, key);
+        let mut missing = match there {
+            Some(property) if property.value() == value => false,
+            Some(property) => {
+                return Err(EditError::Taken {
+                    key,
+                    place: property.place(),
+                });
+            }
+            None => true,
+        };
+        let mut edits = Vec::new();
+        for &section in &sections {
+            for property in self.properties(&self.sections[section]) {
+                if old.iter().any(|old| property.key.eq_ignore_ascii_case(old)) {
+                    let mut new = self.comment_behind(&property);
+                    if std::mem::take(&mut missing) {
+                        new.extend_from_slice(format!("{key} = {value}{}", self.line_end()).as_bytes());
+                    }
+                    edits.push(Edit {
+                        range: self.lines[property.line].whole.clone(),
+                        new,
+                    });
+                    edits.extend(self.continuation_cuts(&property));
+                }
+            }
+        }
+        self.apply(edits, |text| {
+            let sections = text.sections_of(name).unwrap_or_default();
+            let is = |key: &str| text.last_property(&sections, key).map(|read| read.value());
+            is(key).as_deref() == Some(value) && old.iter().all(|old| is(old).is_none())
+        })
+        .ok_or_else(|| EditError::Value { key: key.to_owned() })
+    }
+
+    /// The comment behind a value, as a line of its own; nothing if there is none.
+    fn comment_behind(&self, property: &Property<'_>) -> Vec<u8> {
+        let whole = self.lines[property.line].whole.clone();
+        let LineKind::Key { value, .. } = &self.lines[property.line].kind else {
+            unreachable!("a property stands on a key's line");
+        };
+        let behind = &self.bytes[value.end..whole.end];
+        let behind = String::from_utf8_lossy(&behind[..behind.len() - line_end_length(behind)]).into_owned();
+        match trim(&behind) {
+            "" => Vec::new(),
+            comment => format!("{comment}{}", self.line_end()).into_bytes(),
+        }
     }
 
     /// The sections that make up a profile, by index.
@@ -231,11 +302,17 @@ impl ConfigText {
 
     /// Makes the changes (in order, apart from each other) if the outcome passes `check`; else `None`, and nothing happened.
     fn apply(&mut self, edits: Vec<Edit>, check: impl FnOnce(&ConfigText) -> bool) -> Option<()> {
-        let mut bytes = self.bytes.clone();
-        for edit in edits.into_iter().rev() {
-            bytes.splice(edit.range, edit.new);
+        // Made once in its full length: a buffer that moved would leave a copy of what may be secret.
+        let length = self.bytes.len() + edits.iter().map(|edit| edit.new.len()).sum::<usize>();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+        let mut from = 0;
+        for edit in edits {
+            bytes.extend_from_slice(&self.bytes[from..edit.range.start]);
+            bytes.extend_from_slice(&edit.new);
+            from = edit.range.end;
         }
-        let text = ConfigText::parse(self.file().clone(), self.kind(), bytes);
+        bytes.extend_from_slice(&self.bytes[from..]);
+        let text = ConfigText::of(self.file().clone(), self.kind(), bytes);
         // A change that spoils a line is none that was asked for.
         if text.problems().len() > self.problems().len() || !check(&text) {
             return None;
@@ -274,7 +351,8 @@ impl Edit {
     }
 }
 
-fn check(key: &str, value: &str) -> Result<(), EditError> {
+/// Whether `key = value` would be read back by everybody.
+pub(super) fn check_value(key: &str, value: &str) -> Result<(), EditError> {
     // Fewer than the SDKs take: the AWS CLI ends a key at ':' too.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if key.is_empty() || !key.bytes().all(plain) {

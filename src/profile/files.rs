@@ -8,6 +8,7 @@ use super::header::FileKind;
 use super::text::ConfigText;
 use crate::error::plain_io;
 use crate::reading;
+use zeroize::Zeroizing;
 
 /// How a system writes paths and where it keeps homes. An argument, so that each can be tested on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,11 +154,11 @@ pub fn home(env: &dyn EnvView, platform: Platform) -> Option<String> {
 pub fn read(location: &Location) -> Result<ConfigText, FileError> {
     let shown = || location.shown.clone();
     let bytes = match reading::read(&location.path, MAX_BYTES) {
-        Ok(mut bytes) => std::mem::take(&mut *bytes),
+        Ok(bytes) => bytes,
         Err(err) if err.kind() == io::ErrorKind::NotFound && location.path.is_symlink() => {
             return Err(FileError::Dangling(shown()));
         }
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Zeroizing::new(Vec::new()),
         Err(source) => return Err(FileError::Unreadable { file: shown(), source }),
     };
     if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
@@ -169,7 +170,7 @@ pub fn read(location: &Location) -> Result<ConfigText, FileError> {
     if bytes.len() as u64 > MAX_BYTES || bytes.iter().filter(|&&byte| byte == b'\n').count() > MAX_LINES {
         return Err(FileError::TooLarge(shown()));
     }
-    Ok(ConfigText::parse(location.shown.as_str(), location.kind, bytes))
+    Ok(ConfigText::of(location.shown.as_str(), location.kind, bytes))
 }
 
 /// What follows `~` and a separator; `~somebody` is left alone, as the SDKs do.

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use super::fault::{Fault, Problem};
 use super::header::{self, BLANK, COMMENT, FileKind, Header, Prefix, trim};
 use super::origin::Place;
+use zeroize::Zeroizing;
 
 /// A config or credentials file, line by line.
 #[derive(Clone, Debug)]
 pub struct ConfigText {
     file: Arc<str>,
     kind: FileKind,
-    pub(super) bytes: Vec<u8>,
+    /// Wiped when it goes: a credentials file holds access keys.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) lines: Vec<Line>,
     pub(super) sections: Vec<Section>,
     problems: Vec<Problem>,
@@ -98,6 +100,11 @@ impl<'a> Property<'a> {
 impl ConfigText {
     /// Reads `bytes`; `file` is what errors and `explain` call it.
     pub fn parse(file: impl Into<Arc<str>>, kind: FileKind, bytes: Vec<u8>) -> Self {
+        Self::of(file, kind, Zeroizing::new(bytes))
+    }
+
+    /// As [`ConfigText::parse`], for bytes that are wiped already.
+    pub(super) fn of(file: impl Into<Arc<str>>, kind: FileKind, bytes: Zeroizing<Vec<u8>>) -> Self {
         let mut text = ConfigText {
             file: file.into(),
             kind,

@@ -15,6 +15,7 @@ mod effort;
 mod explain;
 mod faults;
 mod forgery;
+mod import;
 mod keys;
 mod names;
 mod outside_files;

@@ -2,6 +2,7 @@
 
 use crate::context::Env;
 use crate::credential::AccessKey;
+use crate::credential::csv::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use std::io::Read;
@@ -46,7 +47,17 @@ pub fn from_stdin() -> Result<AccessKey> {
 /// Lines such as `aws_access_key_id = AKIA...` (also `export AWS_ACCESS_KEY_ID=...`), the console's CSV, or two bare lines.
 fn parse(text: &str) -> Result<AccessKey> {
     let text = text.trim_start_matches('\u{feff}');
-    match from_lines(text).or_else(|| from_csv(text)).or_else(|| from_bare(text)) {
+    if let Some(table) = Table::parse(text)? {
+        let mut filled = table.rows().filter(|row| !row.id.is_empty() && !row.secret.is_empty());
+        if let Some(row) = filled.next() {
+            if filled.next().is_some() {
+                return Err(Error::new(ErrorKind::Usage, "standard input holds several access keys")
+                    .hint("from a file they can all be taken: tapvault import csv FILE"));
+            }
+            return AccessKey::parse(row.id, SecretText::copy_of(row.secret));
+        }
+    }
+    match from_lines(text).or_else(|| from_bare(text)) {
         Some((id, secret)) => AccessKey::parse(id, SecretText::copy_of(secret)),
         None => Err(Error::new(ErrorKind::Usage, "standard input holds no access key in a form that is known")
             .hint("known are: aws_access_key_id = ... and aws_secret_access_key = ... lines, the console's CSV, or the two on a line each")),
@@ -69,25 +80,6 @@ fn from_lines(text: &str) -> Option<(&str, &str)> {
         })
     };
     Some((value("aws_access_key_id")?, value("aws_secret_access_key")?))
-}
-
-/// The console's file: a line of titles, a line of values; older ones have more columns.
-fn from_csv(text: &str) -> Option<(&str, &str)> {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let titles: Vec<&str> = lines.next()?.split(',').map(cell).collect();
-    let values: Vec<&str> = lines.next()?.split(',').map(cell).collect();
-    let column = |title: &str| {
-        let at = titles.iter().position(|it| it.eq_ignore_ascii_case(title))?;
-        values.get(at).copied().filter(|value| !value.is_empty())
-    };
-    Some((column("Access key ID")?, column("Secret access key")?))
-}
-
-fn cell(text: &str) -> &str {
-    let text = text.trim();
-    text.strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-        .unwrap_or(text)
 }
 
 fn from_bare(text: &str) -> Option<(&str, &str)> {
@@ -120,6 +112,16 @@ mod tests {
             let key = parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!((key.id.as_str(), key.secret.expose()), (ID, SECRET), "{text}");
         }
+    }
+
+    #[test]
+    fn a_csv_with_several_keys_is_not_guessed_from() {
+        let error = parse(&format!(
+            "Access key ID,Secret access key\n{ID},{SECRET}\n{ID},{SECRET}\n"
+        ))
+        .err()
+        .expect("refused");
+        assert!(error.hints()[0].contains("tapvault import csv"), "{error}");
     }
 
     #[test]
