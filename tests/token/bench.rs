@@ -101,9 +101,40 @@ impl Bench {
     }
 
     pub fn probe_command(&self, words: &[&str]) -> Command {
-        let mut command = self.command(target().join("examples/token-probe").to_str().expect("UTF-8"));
+        self.example("token-probe", words)
+    }
+
+    /// The probe of the OATH applet.
+    pub fn oath_command(&self, words: &[&str]) -> Command {
+        self.example("oath-probe", words)
+    }
+
+    fn example(&self, name: &str, words: &[&str]) -> Command {
+        let mut command = self.command(target().join("examples").join(name).to_str().expect("UTF-8"));
         command.args(words);
         command
+    }
+
+    /// Runs the OATH probe, which must succeed; gives what it printed.
+    pub fn oath(&self, words: &[&str]) -> String {
+        let output = self
+            .oath_command(words)
+            .output()
+            .expect("the probe is built with the tests");
+        let text = text(&output);
+        assert!(output.status.success(), "{words:?}: {text}");
+        text
+    }
+
+    /// Runs the OATH probe, which must fail; gives what it printed on both streams.
+    pub fn oath_fails(&self, words: &[&str]) -> String {
+        let output = self
+            .oath_command(words)
+            .output()
+            .expect("the probe is built with the tests");
+        let text = text(&output);
+        assert!(!output.status.success(), "{words:?} succeeded: {text}");
+        text
     }
 
     /// Runs the probe, which must succeed; gives what it printed.
@@ -144,14 +175,23 @@ impl Bench {
     }
 
     pub fn ykman(&self, words: &[&str]) -> String {
-        let output = self
-            .command("ykman")
+        let output = self.ykman_output(words);
+        assert!(output.status.success(), "ykman {words:?}: {}", text(&output));
+        text(&output)
+    }
+
+    pub fn ykman_fails(&self, words: &[&str]) -> String {
+        let output = self.ykman_output(words);
+        assert!(!output.status.success(), "ykman {words:?}: {}", text(&output));
+        text(&output)
+    }
+
+    fn ykman_output(&self, words: &[&str]) -> Output {
+        self.command("ykman")
             .args(["--device", FIRST])
             .args(words)
             .output()
-            .expect("ykman is installed");
-        assert!(output.status.success(), "ykman {words:?}: {}", text(&output));
-        text(&output)
+            .expect("ykman is installed")
     }
 }
 

@@ -89,6 +89,8 @@ impl StatusWord {
     pub const WRONG_LENGTH: Self = Self(0x6700);
     pub const SECURITY_STATUS_NOT_SATISFIED: Self = Self(0x6982);
     pub const AUTHENTICATION_BLOCKED: Self = Self(0x6983);
+    /// Yubico's OATH: no such account, no such password.
+    pub const NO_SUCH_OBJECT: Self = Self(0x6984);
     pub const CONDITIONS_NOT_SATISFIED: Self = Self(0x6985);
     pub const INCORRECT_DATA: Self = Self(0x6a80);
     pub const NOT_FOUND: Self = Self(0x6a82);

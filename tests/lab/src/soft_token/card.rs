@@ -10,6 +10,7 @@ use super::{
     device::Device,
     journal::Entry,
     management::Management,
+    oath::Oath,
     otp::Otp,
     piv::Piv,
 };
@@ -74,6 +75,7 @@ impl Card {
             Box::new(Piv::new(device.clone())?),
             Box::new(Management::new(device.clone())),
             Box::new(Otp::new(device.clone())),
+            Box::new(Oath::new(device.clone())?),
         ];
         Ok(Self {
             device,
@@ -205,7 +207,7 @@ impl Card {
         let applet = if select { self.selected } else { applet_before }.map(|index| &self.applets[index]);
         let name = match applet {
             _ if select => Some("SELECT"),
-            Some(applet) if ins == applet.remaining_instruction() => Some("GET RESPONSE"),
+            Some(_) if ins == GET_RESPONSE => Some("GET RESPONSE"),
             Some(applet) => applet.instruction_name(ins),
             None => None,
         };

@@ -37,6 +37,16 @@ impl Firmware {
         self >= Self::new(5, 4, 0)
     }
 
+    /// RENAME of OATH accounts came with 5.3.1.
+    pub fn has_oath_rename(self) -> bool {
+        self >= Self::new(5, 3, 1)
+    }
+
+    /// How many OATH accounts there is room for.
+    pub fn oath_accounts(self) -> usize {
+        if self.is_5_7() { 64 } else { 32 }
+    }
+
     /// 5.7 brought MOVE KEY, the AES-192 default management key, and PINs and PUKs limited to `00`..`7F`.
     pub fn is_5_7(self) -> bool {
         self >= Self::new(5, 7, 0)

@@ -21,7 +21,7 @@ pub struct Entry {
     pub at_ms: u64,
     /// Milliseconds until the answer.
     pub took_ms: u64,
-    /// The selected applet: `piv`, `management`, `otp`, `-` when none is.
+    /// The selected applet: `piv`, `oath`, `management`, `otp`, `-` when none is.
     pub applet: String,
     /// The instruction's name: `VERIFY`; its number when the applet has none for it.
     pub instruction: String,

@@ -15,11 +15,11 @@ fn an_applet_is_selected_by_the_beginning_of_its_name() {
         assert_eq!(properties.len(), 0x11 + 2);
     }
     let too_long = [&full[..], &[0]].concat();
-    // four bytes are no AID; OATH and OpenPGP aren't here
+    // four bytes are no AID; OpenPGP and YubiHSM Auth aren't here
     for aid in [
         &full[..4],
         &too_long,
-        &[0xa0, 0, 0, 5, 0x27, 0x21, 1],
+        &[0xa0, 0, 0, 5, 0x27, 0x21, 7, 1],
         &[0xd2, 0x76, 0, 1, 0x24, 1],
     ] {
         assert_eq!(bare.select(aid).1, 0x6a82, "{aid:02x?}");

@@ -4,6 +4,7 @@ mod bare;
 mod framing;
 mod keys;
 mod management_key;
+mod oath;
 mod objects;
 mod pin;
 mod robustness;

@@ -9,4 +9,5 @@ mod common;
 mod opensc;
 mod piv_tool;
 mod ykman;
+mod ykman_oath;
 mod yubikey_crate;

@@ -1,4 +1,4 @@
-//! ykman 4.0.9 (Debian package yubikey-manager).
+//! `ykman piv` 4.0.9 (Debian package yubikey-manager).
 
 use tapvault_lab::soft_token::firmware::Firmware;
 
