@@ -1,6 +1,8 @@
 //! The documentation against the program: docs/cli.md says what `--help` says, the tables are complete, links lead somewhere.
 //!
-//! `UPDATE_DOCS=1 cargo test --test docs` writes the command reference anew.
+//! `UPDATE_DOCS=1 cargo test --test docs` writes the command reference and the man pages anew.
+
+mod man;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +11,7 @@ use tapvault::context::settings::Settings;
 use tapvault::error::ErrorKind;
 
 const REFERENCE: &str = "docs/cli.md";
-const BEGIN: &str = "<!-- from here to the end mark: written by tests/docs.rs -->\n";
+const BEGIN: &str = "<!-- from here to the end mark: written by tests/docs -->\n";
 const END: &str = "<!-- end mark -->\n";
 
 fn path(name: &str) -> PathBuf {
