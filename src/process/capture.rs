@@ -59,16 +59,17 @@ pub fn capture(line: &str, what: &str, inherit: Inherit, patience: Duration) -> 
         end(&mut child);
         return Err(failed(format!("did not end within {} s", patience.as_secs())));
     };
+    let bytes = output.recv_timeout(Duration::from_secs(2));
+    // Then it was the closed pipe that made it fail.
+    if matches!(&bytes, Ok(Ok(bytes)) if bytes.len() as u64 > LONGEST) {
+        return Err(failed(format!("printed more than {LONGEST} bytes")));
+    }
     if !status.success() {
         return Err(failed(format!("failed ({status})")).hint("its own words, if it had any, are above"));
     }
-    let bytes = output
-        .recv_timeout(Duration::from_secs(2))
+    let bytes = bytes
         .map_err(|_| failed("ended, but something it started keeps its output open".into()))?
         .map_err(|err| failed(format!("could not be read: {err}")))?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(failed(format!("printed more than {LONGEST} bytes")));
-    }
     let text = std::str::from_utf8(&bytes).map_err(|_| failed("printed something that is not UTF-8 text".into()))?;
     if text.trim().is_empty() {
         return Err(failed("printed nothing".into()));

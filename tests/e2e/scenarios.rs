@@ -25,6 +25,9 @@ struct Scenario {
     settings: Option<String>,
     /// A passphrase for `passphrase_command`, in the file passphrase of the home.
     passphrase: Option<String>,
+    /// Files of the home, by name. Secrets may be in them: they are what some other program keeps.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
     /// Profiles, and whose access key each has in the vault from the start.
     #[serde(default)]
     entries: BTreeMap<String, String>,
@@ -149,6 +152,11 @@ fn run(folder: &Path) {
         fs::write(&file, passphrase).expect("the passphrase's file");
         bench.except_file(&file);
         bench.secret("passphrase", passphrase);
+    }
+    for (name, text) in &scenario.files {
+        let file = bench.home().join(name);
+        fs::write(&file, filled(&bench, text)).expect("a file of the home");
+        bench.except_file(&file);
     }
     for (profile, user) in &scenario.entries {
         let key = format!("{{key {user}}}\n{{secret {user}}}\n");

@@ -2,10 +2,12 @@
 
 use super::{EXEC, bench, refused};
 use crate::bench::{Bench, Output};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use tapvault_lab::aws_standin::{Fault, When};
 
@@ -153,6 +155,60 @@ fn a_proxy_that_does_not_let_through_is_named_by_its_variable() {
         .says("HTTPS_PROXY is set")
         .does_not_say("proxy-password");
     assert!(out.took.as_secs() < 50, "{out}");
+}
+
+#[test]
+fn calls_go_to_the_host_that_the_profiles_partition_and_settings_ask_for() {
+    let bench = bench();
+    let (send, targets) = mpsc::channel();
+    let proxy = proxy(move |connection, target| {
+        let _ = send.send(target);
+        let _ = (&connection).write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    });
+    for (settings, host) in [
+        ("region = eu-central-1", "sts.eu-central-1.amazonaws.com:443"),
+        ("region = cn-northwest-1", "sts.cn-northwest-1.amazonaws.com.cn:443"),
+        ("region = us-gov-west-1", "sts.us-gov-west-1.amazonaws.com:443"),
+        (
+            "region = us-gov-west-1\nuse_fips_endpoint = true",
+            "sts.us-gov-west-1.amazonaws.com:443",
+        ),
+        (
+            "region = us-east-2\nuse_fips_endpoint = true",
+            "sts-fips.us-east-2.amazonaws.com:443",
+        ),
+        (
+            "region = eu-west-1\nuse_dualstack_endpoint = true",
+            "sts.eu-west-1.api.aws:443",
+        ),
+        (
+            "region = eu-west-1\nsts_regional_endpoints = legacy",
+            "sts.amazonaws.com:443",
+        ),
+        (
+            "region = eu-south-1\nsts_regional_endpoints = legacy",
+            "sts.eu-south-1.amazonaws.com:443",
+        ),
+        (
+            "region = eu-west-1\nendpoint_url = https://all.lab.invalid",
+            "all.lab.invalid:443",
+        ),
+        (
+            "region = eu-west-1\nservices = lab\n[services lab]\nsts =\n  endpoint_url = https://sts.lab.invalid:8443",
+            "sts.lab.invalid:8443",
+        ),
+    ] {
+        bench.aws_config(&format!("[profile prod]\n{settings}\n"));
+        bench
+            .tapvault(["exec", "prod", "--", "true"])
+            .env("AWS_ENDPOINT_URL", "")
+            .env("HTTPS_PROXY", &proxy)
+            .run()
+            .fails(9, "network")
+            .says("HTTPS_PROXY is set");
+        let asked: BTreeSet<String> = targets.try_iter().collect();
+        assert_eq!(asked, BTreeSet::from([host.to_owned()]), "{settings}");
+    }
 }
 
 /// It takes connections and says nothing; held until the test ends.
