@@ -11,6 +11,7 @@ mod duration;
 mod error;
 mod explain;
 pub mod mfa;
+pub mod open;
 mod plan;
 mod refusal;
 pub mod resolve;
@@ -222,6 +223,18 @@ impl Chain {
     /// How many codes the whole plan takes; each needs a time step of its own.
     pub fn codes(&self) -> usize {
         self.steps.iter().filter(|step| step.mfa().is_some()).count()
+    }
+
+    /// The profiles whose settings speak for `step`, nearest first: the one it is made for, and the one that was asked for if
+    /// all codes of the plan are of one device, so that it can only mean that.
+    pub fn named_for(&self, step: &Step) -> Vec<String> {
+        let mut serials = self.steps.iter().filter_map(Step::mfa).map(|mfa| &mfa.serial.value);
+        let first = serials.next();
+        let mut names = vec![step.profile().to_string()];
+        if serials.all(|serial| Some(serial) == first) {
+            names.push(self.profile.name.to_string());
+        }
+        names
     }
 
     /// The vault entry it begins with, if it begins with one.

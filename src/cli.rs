@@ -2,6 +2,7 @@
 
 mod add;
 mod clear;
+mod code;
 mod common;
 mod completion;
 mod doctor;
@@ -75,6 +76,7 @@ enum Command {
     Exec(exec::ExecArgs),
     Export(export::ExportArgs),
     Explain(explain::ExplainArgs),
+    Code(code::CodeArgs),
     Key(key::KeyArgs),
     Doctor(doctor::DoctorArgs),
     Completion(completion::CompletionArgs),
@@ -146,6 +148,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::List(args) => list::run(&args, &ctx),
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
         Command::Clear(args) => clear::run(&args, &ctx),
+        Command::Code(args) => code::run(&args, &ctx),
         Command::Exec(args) => return exec::run(args, &ctx, choice),
         Command::Completion(args) => completion::run(&args),
         Command::Doctor(args) => return doctor::run(&args, &ctx),

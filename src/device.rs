@@ -3,6 +3,7 @@
 //! What is asked of the token is left to those who use it: `wrap::piv` opens with it, `chain::mfa` has it calculate codes.
 
 mod failure;
+pub mod oath;
 
 pub use failure::{busy_error, busy_words, describe, missed_twice};
 

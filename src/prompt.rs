@@ -11,12 +11,23 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use graphical::Pinentry;
 use std::io::Write;
+use std::time::Duration;
 use tty::Terminal;
 
 /// Where the person can be reached, found out once.
 pub struct Dialogue {
     terminal: Option<Terminal>,
+    terminal_kind: TerminalKind,
     pinentry: Pinentry,
+}
+
+/// Whether a line can be written over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TerminalKind {
+    /// The usual ones.
+    Moving,
+    /// `TERM=dumb`, or not set: editors' shells, and what reads to a person.
+    Dumb,
 }
 
 impl Dialogue {
@@ -24,6 +35,10 @@ impl Dialogue {
     pub fn open(env: &Env) -> Self {
         Dialogue {
             terminal: Terminal::foreground(),
+            terminal_kind: match env.text("TERM") {
+                None | Some("dumb") => TerminalKind::Dumb,
+                Some(_) => TerminalKind::Moving,
+            },
             pinentry: Pinentry::from_env(env),
         }
     }
@@ -48,6 +63,25 @@ impl Dialogue {
     /// A line for whoever reads stderr, person or log.
     pub fn note(&self, line: &str) {
         say(&printable(line));
+    }
+
+    /// Waits `seconds`, and shows how many are left: "words 12 s". On a terminal that can, the line counts down.
+    pub fn count_down(&self, words: &str, seconds: u64) {
+        let words = printable(words);
+        match &self.terminal {
+            Some(terminal) if self.terminal_kind == TerminalKind::Moving => {
+                for left in (1..=seconds).rev() {
+                    // As wide as before, so that nothing of the longer line stays.
+                    let _ = terminal.print(&format!("\r{words} {left:2} s"));
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                let _ = terminal.print("\n");
+            }
+            Some(_) | None => {
+                self.tell(&format!("{words} {seconds} s"));
+                std::thread::sleep(Duration::from_secs(seconds));
+            }
+        }
     }
 
     /// Several lines as they are (a QR code), on the terminal only.

@@ -11,7 +11,7 @@ mod software;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
-use crate::token::TouchPolicy;
+use crate::token::{Serial, TouchPolicy};
 use age::Recipient;
 use age_core::format::{FileKey, Stanza};
 use base64::Engine;
@@ -66,6 +66,14 @@ pub enum KeyKind {
 }
 
 impl EnrolledKey {
+    /// The token that it is on, if it is on one.
+    pub fn serial(&self) -> Option<Serial> {
+        match &self.kind {
+            KeyKind::Piv(details) => Some(details.serial),
+            KeyKind::Passphrase { .. } | KeyKind::Keychain { .. } | KeyKind::Recovery { .. } => None,
+        }
+    }
+
     /// The recipient in the form that age seals to.
     ///
     /// # Errors

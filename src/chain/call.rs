@@ -6,6 +6,7 @@ use crate::aws::{Endpoint, RoleRequest, Sts};
 use crate::context::Context;
 use crate::credential::{Credentials, Session};
 use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Touches;
 use crate::profile::{Partition, StsRegional};
 
 /// Makes the call of one step.
@@ -15,11 +16,12 @@ pub(super) fn call(
     credentials: &Credentials,
     step: &Step,
     codes: &mut Codes<'_>,
+    touches: &mut Touches<'_>,
 ) -> Result<Session> {
     let endpoint = endpoint(step);
     let outcome = match step {
-        Step::GetSessionToken(step) => get_session_token(sts, credentials, &endpoint, step, codes),
-        Step::AssumeRole(step) => assume_role(ctx, sts, credentials, &endpoint, step, codes),
+        Step::GetSessionToken(step) => get_session_token(sts, credentials, &endpoint, step, codes, touches),
+        Step::AssumeRole(step) => assume_role(ctx, sts, credentials, &endpoint, step, codes, touches),
         Step::AssumeRoleWithWebIdentity(_) => Err(Error::new(
             ErrorKind::Other,
             "AssumeRoleWithWebIdentity can only be the first step of a chain",
@@ -34,11 +36,12 @@ fn get_session_token(
     endpoint: &Endpoint,
     step: &GetSessionToken,
     codes: &mut Codes<'_>,
+    touches: &mut Touches<'_>,
 ) -> Result<Session> {
     let mfa = step
         .mfa
         .as_ref()
-        .map(|mfa| codes.code(mfa, &format!("the session of {}", step.profile)))
+        .map(|mfa| codes.code(mfa, &format!("the session of {}", step.profile), touches))
         .transpose()?;
     sts.get_session_token(credentials, endpoint, step.duration.value.0, mfa.as_ref())
 }
@@ -50,12 +53,13 @@ fn assume_role(
     endpoint: &Endpoint,
     step: &AssumeRole,
     codes: &mut Codes<'_>,
+    touches: &mut Touches<'_>,
 ) -> Result<Session> {
     let role = step.role_arn.value.role();
     let mfa = step
         .mfa
         .as_ref()
-        .map(|mfa| codes.code(mfa, &format!("role {role}")))
+        .map(|mfa| codes.code(mfa, &format!("role {role}"), touches))
         .transpose()?;
     let request = RoleRequest {
         role_arn: step.role_arn.value.as_str().to_owned(),

@@ -1,88 +1,234 @@
-//! Where a code comes from (flag, `mfa_process`, prompt), and that a time step of a device is never spent twice on this machine.
-//!
-//! STS takes each code once. A second call within the same 30 s would be refused, so the step is recorded before the code leaves.
+//! Where a code comes from: `-t`, the token's OATH applet, `mfa_process`, a prompt, in this order; and that its time step is
+//! spent once, however it was got.
+
+#[cfg(feature = "piv")]
+mod account;
+mod steps;
+#[cfg_attr(not(feature = "piv"), path = "mfa/without_token.rs")]
+mod token;
+pub mod turn;
 
 use crate::aws::MfaCode;
 use crate::chain::Mfa;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Touches;
 use crate::process;
 use crate::profile::Sourced;
-use crate::profile::value::Command;
+use crate::profile::value::{Command, MfaSerial};
 use crate::secret::SecretText;
+use crate::token::Serial;
 use crate::vault::folder::Folder;
-use serde::{Deserialize, Serialize};
+use clap::ValueEnum;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// RFC 6238's time step as AWS uses it. In seconds.
-const STEP: i64 = 30;
-
-/// The file in the state folder.
-const FILE: &str = "steps.json";
+use steps::{STEP, Steps};
+use token::{Account, Finding};
 
 /// How long `mfa_process` may take: it may ask somebody.
 const PROCESS_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A step this far ahead can have been spent by a clock that was set right since; a minute is no reason to complain.
+const FARTHEST_AHEAD: i64 = 2;
+
+/// Where a code comes from (`--mfa`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CodeSource {
+    /// The OATH applet of a token that is plugged in
+    Oath,
+    /// The profile's mfa_process
+    Process,
+    /// A question at the terminal, or by pinentry
+    Prompt,
+}
+
+/// What the person said about codes on the command line.
+#[derive(Default)]
+pub struct CodeWishes {
+    /// `-t`: good for one call.
+    pub given: Option<SecretText>,
+    /// `--mfa`: nothing else is tried.
+    pub source: Option<CodeSource>,
+}
+
+/// What helps to find the account of a device.
+#[derive(Clone, Debug, Default)]
+pub struct Clues {
+    /// The user that the access key belongs to, as far as known.
+    pub user: Option<String>,
+    /// The tokens that open the profile's entry: the account is most likely there.
+    pub tokens: Vec<Serial>,
+    /// The profiles whose `oath = "..."` in config.toml counts, nearest first.
+    pub profiles: Vec<String>,
+}
+
+/// Why no token gives the codes.
+pub struct Missing {
+    /// In words.
+    pub error: Error,
+    /// Whether a person would want to know.
+    pub news: News,
+}
+
+/// Whether something is worth a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// There is a token, but not with this account.
+    Worth,
+    /// There is no token, and nobody expects one.
+    Stale,
+}
 
 /// Codes for the calls of one command.
 pub struct Codes<'a> {
     ctx: &'a Context,
     steps: Steps,
-    /// `-t`: good for one call.
     given: Option<SecretText>,
+    source: Option<CodeSource>,
+    accounts: BTreeMap<String, Account<'a>>,
 }
 
 impl<'a> Codes<'a> {
-    /// `given` is the code from the command line.
-    pub fn new(ctx: &'a Context, given: Option<SecretText>) -> Self {
+    /// No token is looked at before [`Codes::look_ahead`].
+    pub fn new(ctx: &'a Context, wishes: CodeWishes) -> Self {
         Codes {
             ctx,
-            steps: Steps {
-                folder: Folder::at(&ctx.paths.state),
-            },
-            given,
+            steps: Steps::in_folder(Folder::at(&ctx.paths.state)),
+            given: wishes.given,
+            source: wishes.source,
+            accounts: BTreeMap::new(),
         }
+    }
+
+    /// Finds out which of the codes that will be needed a token gives, before anything blinks. Returns how many touches that takes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when two accounts fit; [`ErrorKind::NoKey`] when `--mfa oath` finds none. Otherwise a token that
+    /// can't help is said in a word, and the next source is tried when the code is needed.
+    pub fn look_ahead(&mut self, needed: &[(&Mfa, Clues)]) -> Result<usize> {
+        // What the person gave covers the first call.
+        let from_token = &needed[usize::from(self.given.is_some()).min(needed.len())..];
+        if matches!(self.source, Some(CodeSource::Process | CodeSource::Prompt)) {
+            return Ok(0);
+        }
+        let mut touches = 0;
+        for (mfa, clues) in from_token {
+            let serial = mfa.serial.value.as_str();
+            if !self.accounts.contains_key(serial) {
+                match token::find(self.ctx, &mfa.serial.value, clues)? {
+                    Finding::Found(account) => {
+                        self.accounts.insert(serial.to_owned(), account);
+                    }
+                    Finding::Missing(missing) if self.source == Some(CodeSource::Oath) => return Err(missing.error),
+                    Finding::Missing(missing) => self.fall_through(mfa, &missing),
+                }
+            }
+            touches += self.accounts.get(serial).map_or(0, Account::touches);
+        }
+        Ok(touches)
     }
 
     /// A code of the device, for the call that `purpose` names.
     ///
     /// # Errors
-    /// [`ErrorKind::Pin`] when there is nobody to ask; what failed in `mfa_process` otherwise.
-    pub fn code(&mut self, mfa: &Mfa, purpose: &str) -> Result<MfaCode> {
-        let serial = mfa.serial.value.as_str().to_owned();
+    /// [`ErrorKind::Pin`] when there is nobody to ask; [`ErrorKind::NoTouch`] and the token's own errors; what failed in
+    /// `mfa_process` otherwise.
+    pub fn code(&mut self, mfa: &Mfa, purpose: &str, touches: &mut Touches<'_>) -> Result<MfaCode> {
+        Ok(MfaCode {
+            serial: mfa.serial.value.as_str().to_owned(),
+            code: self.spend(mfa, purpose, touches)?.code,
+        })
+    }
+
+    /// The same, with what is known of the code. Its step is spent.
+    ///
+    /// # Errors
+    /// As [`Codes::code`].
+    pub fn spend(&mut self, mfa: &Mfa, purpose: &str, touches: &mut Touches<'_>) -> Result<Draft> {
+        let serial = mfa.serial.value.as_str();
         if let Some(code) = self.given.take() {
             // The person has read it somewhere; whether its step was spent here is theirs to know.
-            self.remember(&serial)?;
-            return Ok(MfaCode { serial, code });
+            let step = now_step(self.ctx);
+            if let Err(error) = self.steps.claim(serial, step) {
+                self.warn_unrecorded(&error);
+            }
+            return Ok(Draft {
+                step,
+                code,
+                origin: Origin::Person,
+            });
         }
         // Another command may spend the same step between the look and the claim; then the next one is waited for.
         loop {
-            self.await_unspent(&serial)?;
-            let before = self.now_step();
-            let (code, origin) = match &mfa.process {
-                Some(command) => (self.run(command)?, Origin::Program),
-                None => (self.ask(&serial, mfa, purpose)?, Origin::Person),
-            };
-            match self.steps.claim(&serial, self.now_step()) {
-                Ok(true) if origin == Origin::Person || before == self.now_step() => {
-                    return Ok(MfaCode { serial, code });
-                }
-                // The half minute ended while the program ran: which one the code is of nobody knows.
-                Ok(true) => {}
-                Ok(false) => self
-                    .ctx
-                    .dialogue
-                    .tell("another command has spent the code of this half minute"),
+            self.await_unspent(serial)?;
+            let draft = self.draft(mfa, purpose, touches)?;
+            let again = match self.steps.claim(serial, draft.step) {
+                // RFC 6238, 5.2: a server takes the step before, for the network's delay, and no older one.
+                Ok(true) if now_step(self.ctx) - draft.step > 1 => "the touch came too late for its code",
+                Ok(true) => return Ok(draft),
+                Ok(false) => "another command has spent the code of this half minute",
                 // Without the record an automatic code could be sent twice; a person knows what was typed where.
-                Err(error) if origin == Origin::Program => return Err(error),
+                Err(error) if draft.origin != Origin::Person => return Err(error),
                 Err(error) => {
-                    self.ctx
-                        .dialogue
-                        .tell(&format!("warning: the spent code could not be recorded: {error}"));
-                    return Ok(MfaCode { serial, code });
+                    self.warn_unrecorded(&error);
+                    return Ok(draft);
                 }
-            }
+            };
+            self.ctx.dialogue.tell(again);
+            touches.plan_more(usize::from(draft.origin == Origin::Token));
         }
+    }
+
+    /// A code from the best source there is, not yet spent.
+    fn draft(&mut self, mfa: &Mfa, purpose: &str, touches: &mut Touches<'_>) -> Result<Draft> {
+        if let Some(account) = self.accounts.get_mut(mfa.serial.value.as_str()) {
+            let (step, code) = account.code(self.ctx, mfa.serial.value.device(), touches)?;
+            return Ok(Draft {
+                step,
+                code,
+                origin: Origin::Token,
+            });
+        }
+        match (self.source, &mfa.process) {
+            (Some(CodeSource::Oath), _) => Err(Error::new(
+                ErrorKind::NoKey,
+                format!("no token gives codes of {}", mfa.serial.value),
+            )),
+            (Some(CodeSource::Process), None) => Err(Error::new(
+                ErrorKind::Config,
+                format!("--mfa process: no mfa_process is set for {}", mfa.serial.value),
+            )
+            .hint("put mfa_process = COMMAND into the profile, or leave out --mfa")),
+            (Some(CodeSource::Process) | None, Some(command)) => loop {
+                let before = now_step(self.ctx);
+                let code = self.run(command)?;
+                // Else the half minute ended while the program ran: which one the code is of nobody knows.
+                if before == now_step(self.ctx) {
+                    return Ok(Draft {
+                        step: before,
+                        code,
+                        origin: Origin::Program,
+                    });
+                }
+            },
+            (Some(CodeSource::Prompt), _) | (None, None) => Ok(Draft {
+                code: self.ask(&mfa.serial.value, purpose)?,
+                step: now_step(self.ctx),
+                origin: Origin::Person,
+            }),
+        }
+    }
+
+    fn fall_through(&self, mfa: &Mfa, missing: &Missing) {
+        if missing.news == News::Stale {
+            return self.ctx.debug(|| missing.error.to_string());
+        }
+        let next = match mfa.process {
+            Some(_) => "mfa_process gives the code",
+            None => "the code has to be typed",
+        };
+        self.ctx.dialogue.tell(&format!("{}; {next}", missing.error));
     }
 
     fn run(&self, command: &Sourced<Command>) -> Result<SecretText> {
@@ -100,8 +246,8 @@ impl<'a> Codes<'a> {
         })
     }
 
-    fn ask(&self, serial: &str, mfa: &Mfa, purpose: &str) -> Result<SecretText> {
-        let question = format!("MFA code of {} for {purpose}", mfa.serial.value.device());
+    fn ask(&self, serial: &MfaSerial, purpose: &str) -> Result<SecretText> {
+        let question = format!("MFA code of {} for {purpose}", serial.device());
         for _ in 0..3 {
             let typed = if self.ctx.dialogue.has_terminal() {
                 SecretText::copy_of(&self.ctx.dialogue.ask(&question)?)
@@ -122,39 +268,75 @@ impl<'a> Codes<'a> {
     }
 
     /// Waits for the next step when this one is spent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when steps to come are spent: the clock was ahead, and waiting could take for ever.
     fn await_unspent(&self, serial: &str) -> Result<()> {
         let now = self.ctx.now().as_second();
-        if self.steps.last(serial)? < Some(now.div_euclid(STEP)) {
-            return Ok(());
+        let step = now.div_euclid(STEP);
+        match self.steps.last(serial)? {
+            None => return Ok(()),
+            Some(last) if last < step => return Ok(()),
+            Some(last) if last > step + FARTHEST_AHEAD => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "codes of {serial} are noted as spent up to {} s from now: this machine's clock was ahead",
+                        (last + 1) * STEP - now
+                    ),
+                )
+                .hint(format!(
+                    "if the clock is right now, remove {}, and wait 30 s before the next code",
+                    self.steps.place().display()
+                )));
+            }
+            Some(_) => {}
         }
-        let left = STEP - now.rem_euclid(STEP);
-        self.ctx.dialogue.tell(&format!(
-            "the code of this half minute is spent; the next one comes in {left} s"
-        ));
-        std::thread::sleep(Duration::from_secs(u64::try_from(left).unwrap_or_default()));
+        let left = u64::try_from(STEP - now.rem_euclid(STEP)).unwrap_or_default();
+        self.ctx
+            .dialogue
+            .count_down("the code of this half minute is spent; the next one comes in", left);
         Ok(())
     }
 
-    /// Records the step of a code from the command line. If that fails the person is told, and may go on.
-    fn remember(&self, serial: &str) -> Result<()> {
-        if let Err(error) = self.steps.claim(serial, self.now_step()) {
-            self.ctx
-                .dialogue
-                .tell(&format!("warning: the spent code could not be recorded: {error}"));
-        }
-        Ok(())
+    fn warn_unrecorded(&self, error: &Error) {
+        self.ctx
+            .dialogue
+            .tell(&format!("warning: the spent code could not be recorded: {error}"));
     }
+}
 
-    fn now_step(&self) -> i64 {
-        self.ctx.now().as_second().div_euclid(STEP)
+/// The time step of this moment (RFC 6238, 4.2).
+fn now_step(ctx: &Context) -> i64 {
+    ctx.now().as_second().div_euclid(STEP)
+}
+
+/// A code, and what is known of it.
+pub struct Draft {
+    /// The time step that it is for, or was given in.
+    pub step: i64,
+    /// Six digits.
+    pub code: SecretText,
+    /// Who gave it.
+    pub origin: Origin,
+}
+
+impl Draft {
+    /// When its step ends.
+    pub fn ends(&self) -> Timestamp {
+        Timestamp::from_second((self.step + 1) * STEP).unwrap_or(Timestamp::MAX)
     }
 }
 
 /// Who gave a code.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was typed, at a prompt or after `-t`.
     Person,
+    /// `mfa_process` printed it.
     Program,
+    /// A token's OATH applet calculated it.
+    Token,
 }
 
 /// A code of six digits; spaces between them are forgiven.
@@ -162,47 +344,6 @@ fn parse(text: &str) -> Option<SecretText> {
     let digits = zeroize::Zeroizing::new(text.trim().split(' ').collect::<String>());
     let well_formed = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit());
     well_formed.then(|| SecretText::new(digits))
-}
-
-/// The last time step spent of each device.
-struct Steps {
-    folder: Folder,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Spent(BTreeMap<String, i64>);
-
-impl Steps {
-    fn last(&self, serial: &str) -> Result<Option<i64>> {
-        Ok(self.read()?.0.get(serial).copied())
-    }
-
-    /// Takes `step` for one call; `false` if it, or a later one, is taken already. Look and record under one lock.
-    fn claim(&self, serial: &str, step: i64) -> Result<bool> {
-        self.folder.ensure()?;
-        let _lock = self.folder.lock()?;
-        let mut spent = self.read()?;
-        if spent.0.get(serial).is_some_and(|last| *last >= step) {
-            return Ok(false);
-        }
-        spent.0.insert(serial.to_owned(), step);
-        let json = serde_json::to_vec(&spent).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
-        self.folder.replace(FILE, &json)?;
-        Ok(true)
-    }
-
-    fn read(&self) -> Result<Spent> {
-        let Some(json) = self.folder.read(FILE)? else {
-            return Ok(Spent::default());
-        };
-        serde_json::from_slice(&json).map_err(|_| {
-            Error::new(
-                ErrorKind::Damaged,
-                format!("{} is damaged", self.folder.path().join(FILE).display()),
-            )
-            .hint("remove it, and wait 30 s before the next code")
-        })
-    }
 }
 
 #[cfg(test)]
@@ -215,18 +356,5 @@ mod tests {
         for wrong in ["", "12345", "1234567", "12345a", "١٢٣٤٥٦"] {
             assert!(parse(wrong).is_none(), "{wrong:?}");
         }
-    }
-
-    #[test]
-    fn a_spent_step_stays_spent() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let steps = Steps {
-            folder: Folder::at(dir.path().join("state")),
-        };
-        assert!(steps.claim("a", 7).expect("recorded"));
-        assert!(!steps.claim("a", 7).expect("looked up"), "the same step");
-        assert!(!steps.claim("a", 5).expect("looked up"), "an earlier one");
-        assert_eq!(steps.last("a").expect("read"), Some(7));
-        assert_eq!(steps.last("b").expect("read"), None);
     }
 }

@@ -1,31 +1,26 @@
 //! Runs a plan: opens what is sealed, calls STS for the rest, and seals each session that comes back.
-//!
-//! One touch at most opens something: the newest session that is fresh, else the access key under it.
 
 use super::call::call;
-use super::mfa::Codes;
-use super::{Base, Chain, refusal};
+use super::mfa::turn::Turn;
+use super::mfa::{Clues, CodeWishes, Codes};
+use super::open::{Opened, Opening, sealed};
+use super::{Base, Chain, Mfa, refusal};
 use crate::aws::Sts;
 use crate::context::Context;
 use crate::credential::Credentials;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::{Request, Touches};
-use crate::profile::ProfileName;
-use crate::secret::{SecretText, VaultSecret};
+use crate::vault::Vault;
 use crate::vault::keyring::Keyring;
-use crate::vault::payload::EntryId;
-use crate::vault::session::{self, Freshness, NewSession, SessionId};
-use crate::vault::unlock::{KeyChoice, Unlocked, unlock};
-use crate::vault::{Vault, entry};
-use jiff::Timestamp;
-use serde::Serialize;
+use crate::vault::session::{self, NewSession};
+use crate::vault::unlock::{KeyChoice, Unlocked};
 
 /// How a person wants a plan to be run.
 pub struct Wishes {
     /// Which key opens.
     pub key: KeyChoice,
-    /// `-t`.
-    pub code: Option<SecretText>,
+    /// Where codes come from.
+    pub codes: CodeWishes,
     /// Pass over sealed sessions (`--refresh`).
     pub refresh: bool,
     /// What the touch is for.
@@ -41,13 +36,30 @@ pub fn resolve(
     vault: &Vault,
     keyring: Option<&Keyring>,
     chain: &Chain,
-    mut wishes: Wishes,
+    wishes: Wishes,
 ) -> Result<Credentials> {
-    let Base::Entry { profile, .. } = &chain.base else {
+    let Base::Entry { profile: entry, .. } = &chain.base else {
         return super::source::resolve(ctx, chain, wishes);
     };
-    let mut codes = Codes::new(ctx, wishes.code.take());
-    let opened = match open(ctx, vault, keyring, chain, profile, &wishes) {
+    let mut codes = Codes::new(ctx, wishes.codes);
+    let opening = Opening {
+        ctx,
+        vault,
+        chain,
+        entry,
+        key: &wishes.key,
+        refresh: wishes.refresh,
+        purpose: wishes.request.purpose(),
+    };
+    // Another command that fetches a code of the same device may seal the session that this one needs.
+    let _turn = Turn::wait(
+        ctx,
+        needed(&opening, keyring)?
+            .iter()
+            .map(|(mfa, _)| mfa.serial.value.as_str()),
+    );
+    let mut touches = Touches::planned(&ctx.dialogue, 1 + codes.look_ahead(&needed(&opening, keyring)?)?);
+    let opened = match opening.open(keyring, &mut touches) {
         // The token may have been waited for while another command changed the keys. What was read before is then an old
         // vault, and looks like one that was put back.
         Err(error) if is_about_the_past(&error) => {
@@ -57,11 +69,12 @@ pub fn resolve(
             }
             ctx.dialogue
                 .tell("the enrolled keys were changed meanwhile; starting over");
-            open(ctx, vault, now.as_ref(), chain, profile, &wishes)?
+            touches.plan_more(1);
+            opening.open(now.as_ref(), &mut touches)?
         }
         outcome => outcome?,
     };
-    let error = match finish(ctx, vault, chain, profile, opened, &mut codes)? {
+    let error = match finish(&opening, opened, &mut codes, &mut touches)? {
         Ending::With(credentials) => return Ok(credentials),
         Ending::SessionRefused(error) => error,
     };
@@ -69,21 +82,17 @@ pub fn resolve(
         "AWS no longer takes the sealed session ({}); it is fetched anew",
         error.aws_code().unwrap_or_default()
     ));
-    wishes.refresh = true;
+    let anew = Opening {
+        refresh: true,
+        ..opening
+    };
     let now = vault.read()?.0.keyring;
-    let opened = open(ctx, vault, now.as_ref(), chain, profile, &wishes)?;
-    match finish(ctx, vault, chain, profile, opened, &mut codes)? {
+    touches.plan_more(1 + codes.look_ahead(&needed(&anew, now.as_ref())?)?);
+    let opened = anew.open(now.as_ref(), &mut touches)?;
+    match finish(&anew, opened, &mut codes, &mut touches)? {
         Ending::With(credentials) => Ok(credentials),
         Ending::SessionRefused(error) => Err(error),
     }
-}
-
-/// Why `profile`'s entry can't be opened in a vault without a key list: without keys nothing was sealed, so the entry is missing
-/// too; if it is there, its list has gone.
-pub fn no_list(vault: &Vault, profile: &ProfileName) -> Error {
-    vault.entry_file(profile).err().unwrap_or_else(|| {
-        Error::new(ErrorKind::Damaged, "there are entries, but keys.json is missing").hint("restore it from a backup")
-    })
 }
 
 fn is_about_the_past(error: &Error) -> bool {
@@ -93,212 +102,44 @@ fn is_about_the_past(error: &Error) -> bool {
     )
 }
 
-/// Opens the newest fresh session of the plan, else the access key under it.
-fn open<'a>(
-    ctx: &'a Context,
-    vault: &Vault,
-    keyring: Option<&Keyring>,
-    chain: &Chain,
-    profile: &ProfileName,
-    wishes: &Wishes,
-) -> Result<Opened<'a>> {
-    let Some(keyring) = keyring else {
-        return Err(no_list(vault, profile));
-    };
-    let run = Run {
+/// The devices that codes are needed from now, in the order of their calls, with what helps to find their accounts.
+fn needed<'c>(opening: &Opening<'_, 'c>, keyring: Option<&Keyring>) -> Result<Vec<(&'c Mfa, Clues)>> {
+    let Opening {
         ctx,
         vault,
         chain,
-        keyring,
-        purpose: wishes.request.purpose(),
-        entry: profile,
-        names: names(vault, keyring, chain, profile)?,
-    };
-    let mut touches = Touches::planned(&ctx.dialogue, 1);
-    let sealed = if wishes.refresh {
-        None
-    } else {
-        run.open_sealed(&wishes.key, &mut touches)?
-    };
-    match sealed {
-        Some(opened) => Ok(opened),
-        None => run.open_access_key(&wishes.key, &mut touches),
-    }
-}
-
-/// When the sealed session of each step ends, as far as it is sealed and fresh. Opens nothing, so it believes the sidecars.
-pub fn sealed(
-    ctx: &Context,
-    vault: &Vault,
-    keyring: Option<&Keyring>,
-    chain: &Chain,
-) -> Result<Vec<Option<Timestamp>>> {
-    let (Some(profile), Some(keyring)) = (chain.entry(), keyring) else {
-        return Ok(vec![None; chain.steps.len()]);
-    };
-    let freshness = Freshness {
-        now: ctx.now(),
-        min_ttl: ctx.settings.min_ttl(),
-    };
-    let mut ends = names(vault, keyring, chain, profile)?
-        .iter()
-        .map(|id| session::expiry(vault, id, freshness))
-        .collect::<Result<Vec<_>>>()?;
-    ends.resize(chain.steps.len(), None);
-    Ok(ends)
-}
-
-/// What goes into the name of each step's session.
-#[derive(Serialize)]
-struct Inputs<'a, T> {
-    plan: T,
-    entry: &'a EntryId,
-    generation: u64,
-}
-
-/// The names of the sessions of all steps. Empty when the entry's sidecar is missing: then nothing can be looked up, and
-/// opening the entry mends the sidecar.
-///
-/// A sidecar that is older than what this machine has seen was put back: it may lead to a session of an access key that was
-/// replaced, so nothing is looked up by it either.
-fn names(vault: &Vault, keyring: &Keyring, chain: &Chain, entry: &ProfileName) -> Result<Vec<SessionId>> {
-    let Some(sidecar) = vault.sidecar(entry)? else {
-        return Ok(Vec::new());
-    };
-    let list = keyring.unverified();
-    let seen = vault.memory().compare_entry(
-        &list.vault,
-        entry.as_str(),
-        sidecar.generation,
-        sidecar.entry.as_str(),
-        "its sidecar",
-    );
-    if seen.is_err() {
-        return Ok(Vec::new());
-    }
-    (0..chain.steps.len())
-        .map(|step| name(chain, step, &sidecar.entry, sidecar.generation))
-        .collect()
-}
-
-fn name(chain: &Chain, step: usize, entry: &EntryId, generation: u64) -> Result<SessionId> {
-    SessionId::of(&Inputs {
-        plan: chain.inputs(step),
         entry,
-        generation,
-    })
-}
-
-/// One attempt to open something; `'a` is the command's life, `'r` the attempt's.
-struct Run<'a, 'r> {
-    ctx: &'a Context,
-    vault: &'r Vault,
-    chain: &'r Chain,
-    keyring: &'r Keyring,
-    purpose: String,
-    entry: &'r ProfileName,
-    names: Vec<SessionId>,
-}
-
-/// What was opened, which steps it leaves, and what their sessions will be found by.
-struct Opened<'a> {
-    unlocked: Unlocked<'a>,
-    vault_secret: VaultSecret,
-    credentials: Credentials,
-    remaining: std::ops::Range<usize>,
-    names: Vec<SessionId>,
-}
-
-impl<'a> Run<'a, '_> {
-    /// Opens the newest fresh session of the plan, if one is sealed to a key that is here.
-    fn open_sealed(&self, key: &KeyChoice, touches: &mut Touches<'_>) -> Result<Option<Opened<'a>>> {
-        for step in (0..self.names.len()).rev() {
-            if let Some(opened) = self.open_session(step, key, touches)? {
-                return Ok(Some(opened));
-            }
-        }
-        Ok(None)
+        ..
+    } = opening;
+    if chain.codes() == 0 {
+        return Ok(Vec::new());
     }
-
-    fn open_session(&self, step: usize, key: &KeyChoice, touches: &mut Touches<'_>) -> Result<Option<Opened<'a>>> {
-        let freshness = Freshness {
-            now: self.ctx.now(),
-            min_ttl: self.ctx.settings.min_ttl(),
-        };
-        let id = &self.names[step];
-        let Some(file) = session::find(self.vault, id, freshness)? else {
-            return Ok(None);
-        };
-        let (ctx, stanzas) = (self.ctx, Some(file.stanzas()));
-        // A session is no loss: one that can't be opened as it should is fetched anew.
-        let anew = |error: Error| {
-            ctx.dialogue
-                .tell(&format!("a sealed session can't be used and is fetched anew: {error}"));
-        };
-        let mut unlocked = match unlock(ctx, self.vault, self.keyring, key, stanzas, file.name()) {
-            Ok(unlocked) => unlocked,
-            // Sealed to other keys than the ones that are here; the entry may be sealed to these.
-            Err(error) if error.kind() == ErrorKind::NoKey => {
-                ctx.debug(|| format!("the session of step {} is not used: {error}", step + 1));
-                return Ok(None);
-            }
-            Err(error) if error.kind() == ErrorKind::Damaged => {
-                anew(error);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        let profile = self.chain.steps[step].profile().as_str();
-        let opened = session::open_sealed(&mut unlocked, &file, id, profile, freshness, &self.purpose, touches);
-        match opened {
-            Ok(Some((session, vault_secret))) => {
-                ctx.debug(|| format!("step {} was sealed and is fresh", step + 1));
-                Ok(Some(Opened {
-                    unlocked,
-                    vault_secret,
-                    credentials: Credentials::Temporary(session),
-                    remaining: step + 1..self.chain.steps.len(),
-                    names: self.names.clone(),
-                }))
-            }
-            Ok(None) => {
-                touches.plan_more(1);
-                Ok(None)
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Forged) => {
-                anew(error);
-                touches.plan_more(1);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn open_access_key(&self, key: &KeyChoice, touches: &mut Touches<'_>) -> Result<Opened<'a>> {
-        let file = self.vault.entry_file(self.entry)?;
-        let (ctx, stanzas) = (self.ctx, Some(file.stanzas()));
-        let mut unlocked = unlock(ctx, self.vault, self.keyring, key, stanzas, self.entry.as_str())?;
-        let opened = entry::open_access_key(
-            ctx,
-            self.vault,
-            &mut unlocked,
-            self.entry,
-            &file,
-            &self.purpose,
-            touches,
-        )?;
-        let steps = self.chain.steps.len();
-        Ok(Opened {
-            unlocked,
-            vault_secret: opened.vault_secret,
-            credentials: Credentials::LongTerm(opened.key),
-            remaining: 0..steps,
-            // From here on the names are certain: they come from the entry itself.
-            names: (0..steps)
-                .map(|step| name(self.chain, step, &opened.entry, opened.generation))
-                .collect::<Result<_>>()?,
+    let done = match opening.refresh {
+        true => 0,
+        false => sealed(ctx, vault, keyring, chain)?
+            .iter()
+            .rposition(Option::is_some)
+            .map_or(0, |last| last + 1),
+    };
+    let user = vault
+        .sidecar(entry)?
+        .and_then(|sidecar| sidecar.user().map(str::to_owned));
+    let tokens: Vec<_> = keyring
+        .iter()
+        .flat_map(|keyring| &keyring.unverified().keys)
+        .filter_map(|key| key.serial())
+        .collect();
+    let pairs = chain.steps[done..].iter().filter_map(|step| Some((step, step.mfa()?)));
+    Ok(pairs
+        .map(|(step, mfa)| {
+            let clues = Clues {
+                user: user.clone(),
+                tokens: tokens.clone(),
+                profiles: chain.named_for(step),
+            };
+            (mfa, clues)
         })
-    }
+        .collect())
 }
 
 /// What the calls ended in.
@@ -310,13 +151,18 @@ enum Ending {
 
 /// Makes the calls that remain, and seals what they bring.
 fn finish(
-    ctx: &Context,
-    vault: &Vault,
-    chain: &Chain,
-    entry: &ProfileName,
+    opening: &Opening<'_, '_>,
     opened: Opened<'_>,
     codes: &mut Codes<'_>,
+    touches: &mut Touches<'_>,
 ) -> Result<Ending> {
+    let Opening {
+        ctx,
+        vault,
+        chain,
+        entry,
+        ..
+    } = opening;
     let Opened {
         unlocked: Unlocked { key, trusted },
         vault_secret,
@@ -329,7 +175,7 @@ fn finish(
     let mut sts = Sts::new(ctx);
     let sealed = remaining.start > 0;
     for (made, step) in remaining.enumerate() {
-        let session = match call(ctx, &mut sts, &credentials, &chain.steps[step], codes) {
+        let session = match call(ctx, &mut sts, &credentials, &chain.steps[step], codes, touches) {
             Ok(session) => session,
             Err(error) if made == 0 && sealed && refusal::is_of_the_caller(&error) => {
                 return Ok(Ending::SessionRefused(error));

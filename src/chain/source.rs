@@ -2,13 +2,15 @@
 //! was opened, so there is no vault secret to seal them with, and no touch to save.
 
 use super::call::{call, default_session_name, endpoint};
-use super::mfa::Codes;
+use super::mfa::turn::Turn;
+use super::mfa::{Clues, Codes};
 use super::resolve::Wishes;
-use super::{AssumeRoleWithWebIdentity, Base, Chain, Step, Token, refusal};
+use super::{AssumeRoleWithWebIdentity, Base, Chain, Mfa, Step, Token, refusal};
 use crate::aws::{RoleRequest, Sts};
 use crate::context::Context;
 use crate::credential::{Credentials, Session, printed};
 use crate::error::{Error, ErrorKind, Result, plain_io};
+use crate::presence::Touches;
 use crate::process::{Inherit, capture};
 use crate::profile::Origin;
 use crate::reading;
@@ -26,7 +28,20 @@ const LONGEST_TOKEN: u64 = 64 << 10;
 /// Runs a plan whose base is outside the vault.
 pub fn resolve(ctx: &Context, chain: &Chain, wishes: Wishes) -> Result<Credentials> {
     let mut sts = Sts::new(ctx);
-    let mut codes = Codes::new(ctx, wishes.code);
+    let needed: Vec<(&Mfa, Clues)> = chain
+        .steps
+        .iter()
+        .filter_map(|step| {
+            let clues = Clues {
+                profiles: chain.named_for(step),
+                ..Clues::default()
+            };
+            Some((step.mfa()?, clues))
+        })
+        .collect();
+    let _turn = Turn::wait(ctx, needed.iter().map(|(mfa, _)| mfa.serial.value.as_str()));
+    let mut codes = Codes::new(ctx, wishes.codes);
+    let mut touches = Touches::planned(&ctx.dialogue, codes.look_ahead(&needed)?);
     let mut steps = chain.steps.iter();
     let mut credentials = match &chain.base {
         Base::CredentialProcess { command, origin } => from_process(command.line(), origin, ctx.now())?,
@@ -48,7 +63,7 @@ pub fn resolve(ctx: &Context, chain: &Chain, wishes: Wishes) -> Result<Credentia
         }
     };
     for step in steps {
-        let session = call(ctx, &mut sts, &credentials, step, &mut codes);
+        let session = call(ctx, &mut sts, &credentials, step, &mut codes, &mut touches);
         credentials = Credentials::Temporary(session.map_err(|error| refusal::of_source(error, &chain.base))?);
     }
     Ok(credentials)

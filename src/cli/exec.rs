@@ -1,6 +1,7 @@
 use super::common;
 use super::completion;
 use super::export;
+use crate::chain::mfa::{CodeSource, CodeWishes};
 use crate::chain::resolve::{Wishes, resolve};
 use crate::chain::{Chain, Policy, Request, Sessions};
 use crate::context::Context;
@@ -70,6 +71,9 @@ pub struct SessionArgs {
     /// The MFA code, instead of being asked for it
     #[arg(short = 't', long = "mfa-code", alias = "mfa-token", value_name = "CODE")]
     mfa_code: Option<String>,
+    /// Take the MFA code from there, and try nothing else
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "mfa_code")]
+    mfa: Option<CodeSource>,
     /// The region, over the profile's
     #[arg(long)]
     region: Option<Region>,
@@ -189,7 +193,10 @@ pub fn session(
     }
     let wishes = Wishes {
         key: choice,
-        code: args.mfa_code.map(|code| SecretText::new(code.into())),
+        codes: CodeWishes {
+            given: args.mfa_code.map(|code| SecretText::new(code.into())),
+            source: args.mfa,
+        },
         refresh: args.refresh,
         request: common::request(&vault, &chain, action)?,
     };

@@ -2,7 +2,7 @@ use super::common;
 use super::completion;
 use super::exec::{SessionArgs, endpoint_of_child};
 use super::list::print;
-use crate::chain::resolve::{no_list, sealed};
+use crate::chain::open::{no_list, sealed};
 use crate::chain::{Chain, Fact, Mfa, Step, default_session_name};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};

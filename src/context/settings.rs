@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result, io};
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
@@ -20,6 +21,17 @@ pub struct Settings {
     /// Leaves out the line "presence: none".
     #[serde(default)]
     pub quiet_presence: bool,
+    /// `[profile.NAME]`: what holds for one profile only.
+    #[serde(default, rename = "profile")]
+    pub profiles: BTreeMap<String, ProfileSettings>,
+}
+
+/// What can be set for one profile.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileSettings {
+    /// The OATH account on the token that gives the profile's MFA codes: `issuer:account`, or the account alone.
+    pub oath: Option<String>,
 }
 
 impl Settings {
@@ -106,6 +118,15 @@ mod tests {
     #[test]
     fn an_unknown_setting_is_named_with_its_line() {
         let error = Settings::parse("min_ttl_seconds = 60\npasphrase = 1\n", Path::new("c.toml")).expect_err("unknown");
+        assert!(error.to_string().contains("c.toml:2"), "{error}");
+    }
+
+    #[test]
+    fn a_profile_has_settings_of_its_own() {
+        let text = "[profile.\"my prof\"]\noath = \"AWS:ana@acme\"\n";
+        let settings = Settings::parse(text, Path::new("c.toml")).expect("parsed");
+        assert_eq!(settings.profiles["my prof"].oath.as_deref(), Some("AWS:ana@acme"));
+        let error = Settings::parse("[profile.prod]\noauth = 1\n", Path::new("c.toml")).expect_err("unknown");
         assert!(error.to_string().contains("c.toml:2"), "{error}");
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::presence::processes;
-use crate::token::{self, ServiceFault};
+use crate::token::{self, OathFault, ServiceFault};
 
 /// The failure for a person. `token` names the device, such as "YubiKey 15042118".
 pub fn describe(err: &token::Error, token: &str) -> Error {
@@ -44,9 +44,33 @@ pub fn describe(err: &token::Error, token: &str) -> Error {
             .hint("`ykman piv info` shows what is in the slots; leave out --existing to have a key made"),
         E::NoFreeSlot => Error::new(ErrorKind::Conflict, format!("all 20 retired slots of {token} are in use"))
             .hint("`ykman piv info` shows what is in them; tapvault never overwrites one"),
-        E::NotSupported { .. } | E::Oath(_) | E::Card { .. } | E::Malformed { .. } | E::Pcsc { .. } => {
+        E::Oath(fault) => describe_oath(fault, token),
+        E::NotSupported { .. } | E::Card { .. } | E::Malformed { .. } | E::Pcsc { .. } => {
             Error::new(ErrorKind::Other, format!("{token}: {err}")).hint("--debug shows instructions and status words, never data")
         }
+    }
+}
+
+fn describe_oath(fault: &OathFault, token: &str) -> Error {
+    let said = format!("{token}: {fault}");
+    match fault {
+        OathFault::PasswordRequired => Error::new(ErrorKind::Pin, said).hint("run the command again"),
+        OathFault::WrongPassword => Error::new(
+            ErrorKind::Pin,
+            format!("wrong password for the OATH accounts on {token}"),
+        )
+        .hint("it is the one of `ykman oath access change-password`; there is no counter of tries"),
+        OathFault::Unproven => {
+            Error::new(ErrorKind::Forged, said).hint("the password was not sent; this may be another device")
+        }
+        OathFault::NoSuchAccount { .. } => {
+            Error::new(ErrorKind::NoKey, said).hint("`ykman oath accounts list` shows what there is")
+        }
+        OathFault::AccountExists { .. } => Error::new(ErrorKind::Conflict, said)
+            .hint("it was left as it is; `ykman oath accounts delete` removes it if nothing needs it"),
+        OathFault::Full => Error::new(ErrorKind::Conflict, said)
+            .hint("`ykman oath accounts delete` makes room; a YubiKey holds 32 accounts, 64 from firmware 5.7 on"),
+        OathFault::NotTimeBased { .. } | OathFault::NameLength { .. } => Error::new(ErrorKind::Config, said),
     }
 }
 

@@ -91,6 +91,12 @@ impl Sidecar {
     pub fn owner(&self) -> Option<String> {
         self.arn.as_deref().and_then(owner_of)
     }
+
+    /// "ana", from the ARN of a user.
+    pub fn user(&self) -> Option<&str> {
+        let (_, path) = self.arn.as_deref()?.split_once(":user/")?;
+        path.rsplit('/').next()
+    }
 }
 
 /// "ana in 111122223333" from `arn:aws:iam::111122223333:user/path/ana`.

@@ -13,7 +13,7 @@
 //! is looked for in all output, in all files under the bench's folder, and in what [`watch`] saw in `/proc`.
 
 pub mod card;
-mod files;
+pub mod files;
 pub mod pinentry;
 mod program;
 pub mod run;
@@ -30,8 +30,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use tapvault_lab::aws_standin::{ANA_KEY, ANA_SECRET, Standin, World};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tapvault_lab::aws_standin::{ANA_KEY, ANA_MFA, ANA_SECRET, Standin, World};
 use tapvault_lab::soft_token::body::{AutoTouch, TouchCounts};
 use tapvault_lab::soft_token::client::Control;
 use tapvault_lab::soft_token::firmware::Firmware;
@@ -230,7 +230,12 @@ impl Bench {
 
     /// ykman as somebody's tool beside tapvault, on the first token.
     pub fn ykman(&self, arguments: &[&str]) {
-        let serial = SERIAL.to_string();
+        self.ykman_on(0, arguments);
+    }
+
+    /// The same on the token in this slot of the reader.
+    pub fn ykman_on(&self, slot: usize, arguments: &[&str]) {
+        let serial = self.serial(slot).to_string();
         let all = [&["--device", &serial], arguments].concat();
         let status = std::process::Command::new("/usr/bin/ykman")
             .args(all)
@@ -288,6 +293,11 @@ impl Bench {
     /// The first token: `bench.token().remove()` pulls it out.
     pub fn token(&self) -> &Control {
         self.nth_token(0)
+    }
+
+    /// The serial number of the token in this slot.
+    pub fn serial(&self, slot: usize) -> u32 {
+        [SERIAL, OTHER_SERIAL][slot]
     }
 
     /// The token in this slot of the reader.
@@ -381,6 +391,20 @@ impl Bench {
     /// The stand-in.
     pub fn aws(&self) -> &Standin {
         &self.aws
+    }
+
+    /// A code of Ana's device that AWS has not seen yet, as her phone would show it.
+    pub fn code_of_ana(&self) -> String {
+        self.aws.unused_totp(ANA_MFA).expect("a code that was not used yet")
+    }
+
+    /// Waits until the half minute of the codes that are spent by now is over.
+    pub fn wait_for_next_step(&self) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970")
+            .as_secs();
+        std::thread::sleep(Duration::from_secs(30 - now % 30));
     }
 
     /// The actions called so far, in order.

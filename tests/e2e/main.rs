@@ -9,6 +9,7 @@ mod basics;
 mod bench;
 #[path = "../config/cases.rs"]
 mod cases;
+mod codes;
 mod completion;
 mod damage;
 mod effort;

@@ -25,6 +25,12 @@ pub fn each(folder: &Path, look: &mut dyn FnMut(&Path, &[u8])) {
     }
 }
 
+/// Writes a file that only its owner may read, as tapvault does.
+pub fn write_private(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("made private");
+}
+
 /// A folder as it was at one moment: every file with its mode and bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<PathBuf, (u32, Option<Vec<u8>>)>);

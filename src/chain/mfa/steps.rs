@@ -1,0 +1,82 @@
+//! The time steps of MFA devices: each is spent once on this machine, and the record is on disk before the code leaves.
+//!
+//! STS takes each code once; a second call within the same 30 s would be refused.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::vault::folder::Folder;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// RFC 6238's time step as AWS uses it. In seconds.
+pub const STEP: i64 = 30;
+
+/// The file in the state folder.
+const FILE: &str = "steps.json";
+
+/// The last time step spent of each device.
+pub struct Steps {
+    folder: Folder,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Spent(BTreeMap<String, i64>);
+
+impl Steps {
+    /// Recorded in this folder.
+    pub fn in_folder(folder: Folder) -> Self {
+        Steps { folder }
+    }
+
+    /// The file.
+    pub fn place(&self) -> PathBuf {
+        self.folder.path().join(FILE)
+    }
+
+    /// The last step of `serial` that was spent.
+    pub fn last(&self, serial: &str) -> Result<Option<i64>> {
+        Ok(self.read()?.0.get(serial).copied())
+    }
+
+    /// Takes `step` for one call; `false` if it, or a later one, is taken already. Look and record under one lock.
+    pub fn claim(&self, serial: &str, step: i64) -> Result<bool> {
+        self.folder.ensure()?;
+        let _lock = self.folder.lock()?;
+        let mut spent = self.read()?;
+        if spent.0.get(serial).is_some_and(|last| *last >= step) {
+            return Ok(false);
+        }
+        spent.0.insert(serial.to_owned(), step);
+        let json = serde_json::to_vec(&spent).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
+        self.folder.replace(FILE, &json)?;
+        Ok(true)
+    }
+
+    fn read(&self) -> Result<Spent> {
+        let Some(json) = self.folder.read(FILE)? else {
+            return Ok(Spent::default());
+        };
+        serde_json::from_slice(&json).map_err(|_| {
+            Error::new(ErrorKind::Damaged, format!("{} is damaged", self.place().display()))
+                .hint("remove it, and wait 30 s before the next code")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spent_step_stays_spent() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let steps = Steps {
+            folder: Folder::at(dir.path().join("state")),
+        };
+        assert!(steps.claim("a", 7).expect("recorded"));
+        assert!(!steps.claim("a", 7).expect("looked up"), "the same step");
+        assert!(!steps.claim("a", 5).expect("looked up"), "an earlier one");
+        assert_eq!(steps.last("a").expect("read"), Some(7));
+        assert_eq!(steps.last("b").expect("read"), None);
+    }
+}

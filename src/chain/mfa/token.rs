@@ -1,0 +1,211 @@
+//! Finds the OATH account of an MFA device on the tokens that are plugged in: the profile's own token first, then any other.
+
+use super::account::{Choice, Sought, choose};
+use super::{Clues, Missing, News, now_step, parse};
+use crate::context::Context;
+use crate::device::oath::{Authenticator, Listing};
+use crate::device::{PATIENCE, SOON, busy_words, describe, readers};
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Touches;
+use crate::profile::value::MfaSerial;
+use crate::secret::SecretText;
+use crate::token::Serial;
+use crate::token::card::Readers;
+use crate::token::discover::{self, Seen};
+use crate::token::oath::{self, Kind, Period, TimeStep, Touch};
+use std::time::{Duration, Instant};
+
+/// How often a busy token is looked at again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Whether a token gives the codes of a device.
+pub enum Finding<'a> {
+    /// It does.
+    Found(Account<'a>),
+    /// None does, and it can be left at that.
+    Missing(Missing),
+}
+
+/// An account on a token that is plugged in.
+pub struct Account<'a> {
+    authenticator: Authenticator<'a>,
+    account: oath::Account,
+}
+
+impl Account<'_> {
+    /// How many touches a code takes, 0 or 1.
+    pub fn touches(&self) -> usize {
+        match self.account.touch {
+            Some(Touch::NotRequired) => 0,
+            Some(Touch::Required) | None => 1,
+        }
+    }
+
+    /// The token as people call it.
+    pub fn token(&self) -> String {
+        self.authenticator.token()
+    }
+
+    /// The account's name, for a person.
+    pub fn name(&self) -> String {
+        self.account.name.to_string()
+    }
+
+    /// A code and the time step that it is for. `device` is named in the line before the touch.
+    pub fn code(&mut self, ctx: &Context, device: &str, touches: &mut Touches<'_>) -> Result<(i64, SecretText)> {
+        let step = || TimeStep(u64::try_from(now_step(ctx)).unwrap_or_default());
+        let code = self
+            .authenticator
+            .code(&self.account, step, &format!("give the MFA code of {device}"), touches)?;
+        let text = parse(code.text.expose()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                format!(
+                    "the OATH account {} on {} gives no codes of 6 digits, as AWS wants them",
+                    self.name(),
+                    self.token()
+                ),
+            )
+        })?;
+        Ok((i64::try_from(code.step.0).unwrap_or(i64::MAX), text))
+    }
+}
+
+/// Looks at the tokens. Nothing blinks; a password that is set on the accounts is asked for.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when several accounts of one token fit: it lists them, and the line that settles it.
+pub fn find<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues) -> Result<Finding<'a>> {
+    let readers = match readers(ctx) {
+        Ok(readers) => readers,
+        Err(error) => return Ok(missing(error, News::Stale)),
+    };
+    let named = clues
+        .profiles
+        .iter()
+        .find_map(|profile| ctx.settings.profiles.get(profile)?.oath.as_deref());
+    let sought = Sought {
+        serial,
+        user: clues.user.as_deref(),
+        named,
+    };
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        match scan(ctx, &readers, &sought, &clues.tokens)? {
+            Scan::Ended(finding) => return Ok(finding),
+            Scan::Busy if start.elapsed() > PATIENCE => {
+                return Ok(missing(
+                    Error::new(ErrorKind::Busy, busy_words("a YubiKey")),
+                    News::Worth,
+                ));
+            }
+            Scan::Busy => {}
+        }
+        if !told {
+            ctx.dialogue.tell(&format!("waiting: {}", busy_words("a YubiKey")));
+            told = true;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// What one look at all readers gave.
+enum Scan<'a> {
+    /// It is known whether a token gives the codes.
+    Ended(Finding<'a>),
+    /// A token that could not be looked at may be the one.
+    Busy,
+}
+
+fn scan<'a>(ctx: &'a Context, readers: &Readers, sought: &Sought<'_>, own: &[Serial]) -> Result<Scan<'a>> {
+    let mut seen = Vec::new();
+    let mut busy = false;
+    for sighting in discover::find(readers, SOON).map_err(|err| describe(&err, "a YubiKey"))? {
+        match sighting.what {
+            Seen::Token { serial, .. } => seen.push((serial, sighting.reader)),
+            Seen::Busy => busy = true,
+            Seen::Foreign => {}
+        }
+    }
+    seen.sort_by_key(|(serial, _)| !own.contains(serial));
+    let mut asked = Vec::new();
+    for (serial, reader) in seen {
+        let Ok(card) = readers.connect(&reader, SOON) else {
+            busy = true;
+            continue;
+        };
+        let mut authenticator = Authenticator::new(ctx, card, serial);
+        let accounts = match authenticator.accounts()? {
+            Listing::Accounts(accounts) => accounts,
+            Listing::NoApplet => continue,
+            // Another source may do without.
+            Listing::Locked(error) => return Ok(Scan::Ended(missing(error, News::Worth))),
+        };
+        asked.push(authenticator.token());
+        if let Some(account) = pick(sought, accounts, &authenticator.token())? {
+            return Ok(Scan::Ended(Finding::Found(Account { authenticator, account })));
+        }
+    }
+    Ok(match busy {
+        true => Scan::Busy,
+        false => Scan::Ended(none_fits(sought, &asked)),
+    })
+}
+
+/// The account of one token that is meant.
+fn pick(sought: &Sought<'_>, accounts: Vec<oath::Account>, token: &str) -> Result<Option<oath::Account>> {
+    // A counter-based account, or another period, can't be a device of AWS's.
+    let mut usable: Vec<oath::Account> = accounts
+        .into_iter()
+        .filter(|account| account.kind == Kind::Totp && account.name.period() == Period::DEFAULT)
+        .collect();
+    let names: Vec<String> = usable
+        .iter()
+        .map(|account| String::from_utf8_lossy(account.name.label()).into_owned())
+        .collect();
+    match choose(sought, names.iter().map(String::as_str)) {
+        Choice::None => Ok(None),
+        Choice::One(index) => Ok(Some(usable.swap_remove(index))),
+        Choice::Several(indices) => {
+            let listed: Vec<String> = indices.iter().map(|index| format!("{:?}", names[*index])).collect();
+            Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "several OATH accounts on {token} may be {}: {}",
+                    sought.serial,
+                    listed.join(", ")
+                ),
+            )
+            .hint(format!(
+                "say which in config.toml: [profile.NAME] and below it oath = {}",
+                listed[0]
+            )))
+        }
+    }
+}
+
+fn none_fits<'a>(sought: &Sought<'_>, asked: &[String]) -> Finding<'a> {
+    let device = sought.serial.device();
+    if asked.is_empty() {
+        let error = Error::new(
+            ErrorKind::NoKey,
+            format!("no token with the codes of {device} is plugged in"),
+        );
+        return missing(error, News::Stale);
+    }
+    let what = match sought.named {
+        Some(named) => format!("no OATH account {named:?}"),
+        None => format!("no OATH account for {device}"),
+    };
+    let error = Error::new(ErrorKind::NoKey, format!("{what} on {}", asked.join(" or ")))
+        .hint(format!(
+            "name it {}, or set oath = \"...\" under [profile.NAME] in config.toml; `ykman oath accounts list` shows what there is",
+            sought.serial
+        ));
+    missing(error, News::Worth)
+}
+
+fn missing<'a>(error: Error, news: News) -> Finding<'a> {
+    Finding::Missing(Missing { error, news })
+}
