@@ -44,6 +44,8 @@ pub struct Call {
     pub error: Option<String>,
     /// What went wrong on purpose.
     pub faults: Vec<String>,
+    /// Microseconds from the arrival of the whole request to its answer, for who measures what is beside it.
+    pub took_us: u64,
 }
 
 /// All calls, kept in memory and, if wanted, written to a file as JSON lines.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -112,6 +112,7 @@ struct Exchange<'a> {
     service: Option<Service>,
     action: String,
     request_id: String,
+    arrived: Instant,
 }
 
 impl<'a> Exchange<'a> {
@@ -128,6 +129,7 @@ impl<'a> Exchange<'a> {
             service,
             action,
             request_id: id::request_id(),
+            arrived: Instant::now(),
         }
     }
 
@@ -146,6 +148,7 @@ impl<'a> Exchange<'a> {
         };
         call.status = Some(response.status);
         call.error = result.err().map(|error| error.code);
+        call.took_us = self.age_us();
         state.log.add(call);
         response
     }
@@ -157,6 +160,7 @@ impl<'a> Exchange<'a> {
         let response = error.as_ref().map(|error| self.error(error, state.now()));
         call.status = error.as_ref().map(|error| error.status);
         call.error = error.map(|error| error.code);
+        call.took_us = self.age_us();
         state.log.add(call);
         response
     }
@@ -260,7 +264,12 @@ impl<'a> Exchange<'a> {
             status: None,
             error: None,
             faults: effects.iter().map(|effect| effect.name().to_owned()).collect(),
+            took_us: 0,
         }
+    }
+
+    fn age_us(&self) -> u64 {
+        u64::try_from(self.arrived.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 
