@@ -19,7 +19,7 @@ mod program;
 pub mod run;
 mod schema;
 pub mod secrets;
-mod terminal;
+pub mod terminal;
 mod watch;
 
 use run::{Allowed, Finished};
@@ -305,7 +305,8 @@ impl Bench {
         self.rig().token(slot)
     }
 
-    fn rig(&self) -> &Rig {
+    /// pcscd and the tokens.
+    pub fn rig(&self) -> &Rig {
         self.rig.as_ref().expect("this bench has tokens")
     }
 
@@ -347,10 +348,15 @@ impl Bench {
         card::CardClient::connect(&self.rig().socket(), "shared", slot)
     }
 
+    /// The lab's program `card-client`.
+    pub fn card_client(&self) -> PathBuf {
+        program::card_client()
+    }
+
     /// Another program that keeps the card in this slot for itself; the kernel shows it as `scdaemon`.
     pub fn card_kept_by_scdaemon(&self, slot: usize) -> card::CardClient {
         let program = self.hand().join("scdaemon");
-        fs::copy(program::card_client(), &program).expect("a copy of card-client");
+        fs::copy(self.card_client(), &program).expect("a copy of card-client");
         card::CardClient::connect_with(&program, &self.rig().socket(), "exclusive", slot)
     }
 
@@ -449,7 +455,7 @@ impl Bench {
     }
 
     /// What the lab itself keeps: pinentry's answers and the like. Not searched.
-    fn hand(&self) -> PathBuf {
+    pub fn hand(&self) -> PathBuf {
         self.root().join("hand")
     }
 
@@ -553,7 +559,7 @@ impl Bench {
     }
 
     /// The whole environment of a program: nothing is inherited from the test's own.
-    fn environment(&self) -> BTreeMap<OsString, OsString> {
+    pub fn environment(&self) -> BTreeMap<OsString, OsString> {
         let root = self.root();
         let mut environment: BTreeMap<OsString, OsString> = BTreeMap::new();
         let mut set = |name: &str, value: &OsStr| environment.insert(name.into(), value.to_owned());

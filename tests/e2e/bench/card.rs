@@ -91,20 +91,18 @@ impl CardClient {
 
     /// Selects PIV.
     pub fn select_piv(&mut self) {
-        let reply = self.transmit(&[0, 0xa4, 4, 0, 5, 0xa0, 0, 0, 3, 8, 0]);
+        let reply = self.transmit(SELECT_PIV);
         assert_eq!(reply.sw, 0x9000, "SELECT of PIV");
     }
 
     /// VERIFY; the status word.
     pub fn verify(&mut self, pin: &str) -> u16 {
-        let mut apdu = vec![0, 0x20, 0, 0x80, 8];
-        apdu.extend(padded(pin));
-        self.transmit(&apdu).sw
+        self.transmit(&verify(pin)).sw
     }
 
     /// VERIFY without data: 9000 when the PIN is verified, else 63cX with the tries left.
     pub fn pin_status(&mut self) -> u16 {
-        self.transmit(&[0, 0x20, 0, 0x80]).sw
+        self.transmit(PIN_STATUS).sw
     }
 
     /// CHANGE REFERENCE DATA of the PIN.
@@ -118,11 +116,7 @@ impl CardClient {
 
     /// Begins an ECDH of the slot's key with the curve's base point.
     pub fn start_ecdh(&mut self, slot: u8) {
-        let point = hex::decode(BASE_POINT).expect("hexadecimal");
-        let mut apdu = vec![0, 0x87, 0x11, slot, 0x47, 0x7c, 0x45, 0x82, 0x00, 0x85, 0x41];
-        apdu.extend(point);
-        apdu.push(0);
-        self.start(&apdu);
+        self.start(&ecdh(slot));
     }
 
     fn send(&mut self, line: &str) {
@@ -157,6 +151,23 @@ impl Drop for CardClient {
         let _ = self.process.wait();
     }
 }
+
+/// VERIFY of the PIN.
+pub fn verify(pin: &str) -> Vec<u8> {
+    [&[0, 0x20, 0, 0x80, 8][..], &padded(pin)].concat()
+}
+
+/// GENERAL AUTHENTICATE for an ECDH of the slot's key with the curve's base point.
+pub fn ecdh(slot: u8) -> Vec<u8> {
+    let point = hex::decode(BASE_POINT).expect("hexadecimal");
+    let template = [0, 0x87, 0x11, slot, 0x47, 0x7c, 0x45, 0x82, 0x00, 0x85, 0x41];
+    [&template[..], &point, &[0]].concat()
+}
+
+/// SELECT of the PIV applet.
+pub const SELECT_PIV: &[u8] = &[0, 0xa4, 4, 0, 5, 0xa0, 0, 0, 3, 8, 0];
+/// VERIFY without data: asks whether the PIN is verified.
+pub const PIN_STATUS: &[u8] = &[0, 0x20, 0, 0x80];
 
 /// SEC 2, 2.4.2: the base point G of secp256r1, uncompressed.
 const BASE_POINT: &str = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\

@@ -21,9 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub const CTRL_C: &str = "\x03";
 
 /// A pseudo-terminal: the person's side, and the program's.
-pub(super) struct Pty {
-    person: File,
-    program: OwnedFd,
+pub struct Pty {
+    /// Reading from it ends when nobody holds the other side any more.
+    pub person: File,
+    pub program: OwnedFd,
 }
 
 impl Pty {
