@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test docs` writes the command reference and the man pages anew.
 
+mod lines;
 mod man;
 
 use std::collections::BTreeSet;
