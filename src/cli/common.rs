@@ -2,7 +2,7 @@
 
 use super::key::first_key;
 use crate::aws::Endpoint;
-use crate::chain::{Chain, ChainError, Request as ChainRequest};
+use crate::chain::{Chain, ChainError, Request as ChainRequest, default_session_name};
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::{Action, Request, processes};
@@ -30,6 +30,7 @@ pub fn config(ctx: &Context) -> Result<Config> {
 pub fn aws_file(ctx: &Context, kind: FileKind) -> Result<(files::Location, ConfigText)> {
     let location = files::locate(kind, &ctx.env, files::Platform::here()).map_err(from_file)?;
     let text = files::read(&location).map_err(from_file)?;
+    ctx.debug(|| format!("{}: {} bytes", location.shown, text.as_bytes().len()));
     Ok((location, text))
 }
 
@@ -127,6 +128,28 @@ pub fn plan(config: &Config, vault: &Vault, profile: &ProfileName, request: &Cha
 pub fn tell_notes(ctx: &Context, chain: &Chain) {
     for note in &chain.notes {
         ctx.dialogue.tell(&format!("note: {}: {}", note.what, note.why));
+    }
+}
+
+/// Says with `--debug` which calls are planned, and where each of their values was said; the values themselves are `explain`'s.
+pub fn debug_plan(ctx: &Context, chain: &Chain) {
+    let base = chain.base.fact();
+    ctx.debug(|| format!("{} begins with {} ({})", chain.profile.name, base.name, base.origin));
+    for (number, step) in chain.steps.iter().enumerate() {
+        ctx.debug(|| {
+            let facts = step.facts(&default_session_name(ctx));
+            let facts: Vec<String> = facts
+                .iter()
+                .map(|fact| format!("{} ({})", fact.name, fact.origin))
+                .collect();
+            format!(
+                "step {}: {} for {}: {}",
+                number + 1,
+                step.call(),
+                step.profile(),
+                facts.join(", ")
+            )
+        });
     }
 }
 

@@ -184,6 +184,7 @@ pub fn session(
     let profile = common::profile(named, ctx, &config, &vault)?;
     let chain = common::plan(&config, &vault, &profile, &args.request()?)?;
     common::tell_notes(ctx, &chain);
+    common::debug_plan(ctx, &chain);
     let keyring = match chain.entry() {
         Some(_) => vault.read()?.0.keyring,
         None => None,

@@ -60,6 +60,7 @@ pub fn unlock<'a>(
         }
         Familiarity::Stranger => greet(ctx, vault, &trusted)?,
     }
+    ctx.debug(|| format!("{what} is opened with {}", key.name()));
     Ok(Unlocked { key, trusted })
 }
 

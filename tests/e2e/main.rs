@@ -13,6 +13,7 @@ mod codes;
 mod completion;
 mod damage;
 mod effort;
+mod debug;
 mod explain;
 mod faults;
 mod forgery;

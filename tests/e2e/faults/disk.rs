@@ -5,7 +5,7 @@ use super::{adopt, quick, start_anew, with_paper_and_prod};
 use crate::bench::run::Invocation;
 use crate::bench::{ANA, Bench, Snapshot};
 use std::path::{Path, PathBuf};
-use tapvault_lab::aws_standin::{BEN_KEY, BEN_SECRET};
+use tapvault_lab::aws_standin::{ANA_MFA, BEN_KEY, BEN_SECRET};
 
 /// Like a disk of 256 KiB on which nothing is left; the folder is brought back afterwards for the test to look at.
 const FULL: &str = r#"
@@ -110,6 +110,39 @@ fn when_this_machine_can_remember_nothing_it_says_so_and_works() {
     }
     assert_eq!(content(&bench).entries["prod"], ANA.1);
     bench.tapvault(["exec", "prod", "--", "true"]).run().success();
+}
+
+#[test]
+fn a_code_whose_step_cannot_be_recorded_is_sent_if_a_person_gave_it_and_not_if_a_program_did() {
+    let bench = prod_and_a_second_slot();
+    let role = "role_arn = arn:aws:iam::444455556666:role/admin\nsource_profile = prod\n";
+    let codes = bench.home().join("codes");
+    std::fs::write(&codes, "#!/bin/sh\necho 123456\n").expect("a program");
+    bench.aws_config(&format!(
+        "[profile prod]\nregion = eu-central-1\n\
+         [profile admin]\n{role}mfa_serial = {ANA_MFA}\n\
+         [profile program]\n{role}mfa_serial = {ANA_MFA}\nmfa_process = sh {}\n",
+        codes.display()
+    ));
+    let code = bench.aws().unused_totp(ANA_MFA).expect("a code");
+    let read_only = |line: &[&str]| mounted(&bench, READ_ONLY, &bench.state_folder(), Path::new("-"), line);
+    bench.aws().clear_calls();
+    read_only(&["exec", "program", "--", "true"])
+        .run()
+        .fails(1, "other")
+        .says("read-only file system")
+        .says("tapvault needs to write there");
+    assert!(
+        bench
+            .aws()
+            .calls()
+            .iter()
+            .all(|call| !call.parameters.contains_key("TokenCode"))
+    );
+    read_only(&["exec", "-t", &code, "admin", "--", "true"])
+        .run()
+        .success()
+        .says("warning: the spent code could not be recorded");
 }
 
 #[test]
