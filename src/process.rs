@@ -7,9 +7,10 @@ pub use capture::{Inherit, capture};
 
 use crate::context::Env;
 use crate::error::{Error, ErrorKind, Result};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The exit code when the command is not found, as shells have it (POSIX, Shell Command Language 2.8.2).
@@ -25,36 +26,58 @@ pub struct NotStarted {
     pub exit_code: u8,
 }
 
-/// Looks for the command as the kernel will, so that no touch is spent on a typing slip.
+/// Where commands are looked for when there is no PATH, as the C library does (execvp(3)).
+const USUAL_PATH: &str = "/bin:/usr/bin";
+
+/// A command that was found, so that no touch is spent on a typing slip.
+pub struct Found<'a> {
+    command: &'a [OsString],
+    path: PathBuf,
+}
+
+/// Looks for the command as a shell does.
 ///
 /// # Errors
-/// As [`become_child`].
-pub fn find(command: &[OsString], env: &Env) -> Result<(), NotStarted> {
-    let Some(program) = command.first() else { return Ok(()) };
+/// As [`Found::become_child`].
+pub fn find<'a>(command: &'a [OsString], env: &Env) -> Result<Found<'a>, NotStarted> {
+    let Some(program) = command.first() else {
+        return Err(NotStarted {
+            error: Error::new(ErrorKind::Usage, "no command was given"),
+            exit_code: ErrorKind::Usage.exit_code(),
+        });
+    };
     let folder = std::env::current_dir().unwrap_or_default();
-    match which::which_in(program, env.os("PATH"), &folder) {
-        Ok(_) => Ok(()),
-        _ if Path::new(program).components().count() > 1 && folder.join(program).exists() => {
+    let search = env.os("PATH").unwrap_or(OsStr::new(USUAL_PATH));
+    match which::which_in(program, Some(search), &folder) {
+        // A path is taken as it was given: a script sees it as its own name.
+        Ok(_) if has_folder(program) => Ok(Found {
+            command,
+            path: program.into(),
+        }),
+        Ok(path) => Ok(Found { command, path }),
+        _ if has_folder(program) && folder.join(program).exists() => {
             Err(not_started(program, &std::io::ErrorKind::PermissionDenied.into()))
         }
         _ => Err(not_started(program, &std::io::ErrorKind::NotFound.into())),
     }
 }
 
-/// Becomes the child: same process id, same signals, same exit code. Returns only when that fails.
-pub fn become_child(command: &[OsString], environment: Vec<(OsString, OsString)>) -> NotStarted {
-    let Some((program, arguments)) = command.split_first() else {
-        return NotStarted {
-            error: Error::new(ErrorKind::Usage, "no command was given"),
-            exit_code: ErrorKind::Usage.exit_code(),
-        };
-    };
-    let err = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(environment)
-        .exec();
-    not_started(program, &err)
+impl Found<'_> {
+    /// Becomes the child: same process id, same signals, same exit code. Returns only when that fails.
+    pub fn become_child(&self, environment: Vec<(OsString, OsString)>) -> NotStarted {
+        let (program, arguments) = (&self.command[0], &self.command[1..]);
+        let err = Command::new(&self.path)
+            .arg0(program)
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .exec();
+        not_started(program, &err)
+    }
+}
+
+fn has_folder(program: &OsStr) -> bool {
+    program.as_bytes().contains(&b'/')
 }
 
 fn not_started(program: &OsString, err: &std::io::Error) -> NotStarted {

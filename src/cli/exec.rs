@@ -139,10 +139,13 @@ pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice) -> Result<ExitCode>
     } else {
         args.command
     };
-    if let Err(failure) = process::find(&command, &ctx.env) {
-        super::show(&failure.error);
-        return Ok(ExitCode::from(failure.exit_code));
-    }
+    let found = match process::find(&command, &ctx.env) {
+        Ok(found) => found,
+        Err(failure) => {
+            super::show(&failure.error);
+            return Ok(ExitCode::from(failure.exit_code));
+        }
+    };
     let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let session = session(args.profile, args.session, ctx, choice, Action::Run(words))?;
     let environment = environment::of_child(
@@ -153,7 +156,7 @@ pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice) -> Result<ExitCode>
         session.endpoint.as_deref(),
     );
     drop(session);
-    let failure = process::become_child(&command, environment);
+    let failure = found.become_child(environment);
     super::show(&failure.error);
     Ok(ExitCode::from(failure.exit_code))
 }

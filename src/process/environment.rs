@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// What would lead an AWS client elsewhere than to the credentials that it is given, or is tapvault's own.
-const REMOVED: [&str; 16] = [
+const REMOVED: [&str; 17] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
+    // Of other credentials: clients take it for the account of those in the environment.
+    "AWS_ACCOUNT_ID",
     "AWS_CREDENTIAL_FILE",
     "AWS_CREDENTIAL_EXPIRATION",
     "AWS_DEFAULT_PROFILE",

@@ -40,6 +40,7 @@ use tapvault_lab::soft_token::rig::{Rig, SOCKET_VARIABLE, TokenSpec};
 use tempfile::TempDir;
 
 pub use files::Snapshot;
+pub use program::PYTHON;
 pub use run::{Invocation, Output};
 pub use terminal::{CTRL_C, Terminal};
 
@@ -265,6 +266,12 @@ impl Bench {
             .map(|argument| argument.as_ref().to_owned())
             .collect();
         Invocation::new(self, program.into(), arguments)
+    }
+
+    /// A Python script, with boto3 at hand.
+    pub fn python<'w>(&self, script: &'w str, words: impl IntoIterator<Item = &'w str>) -> Invocation<'_> {
+        self.program(program::PYTHON, ["-c", script].into_iter().chain(words))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
     }
 
     /// `key enroll piv`, which takes two touches and one PIN.

@@ -11,6 +11,7 @@ mod bench;
 mod cases;
 mod codes;
 mod completion;
+mod callers;
 mod damage;
 mod debug;
 mod effort;

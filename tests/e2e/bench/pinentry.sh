@@ -3,6 +3,8 @@
 #   answers  one a line, used up first; !cancel closes the window
 #   known    lines "WORD ANSWER": the answer to questions with that word in them
 #   asked    written here: a line for each question
+# Some callers have no PATH.
+PATH=${PATH:-/usr/bin:/bin}
 here=$(dirname "$0")
 question=
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// Programs, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 9] = [
     ("/usr/bin/setsid", "util-linux"),
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/ykman", "yubikey-manager"),
@@ -13,12 +13,17 @@ const NEEDED: [(&str, &str); 7] = [
     ("/bin/bash", "bash"),
     ("/usr/bin/zsh", "zsh"),
     ("/usr/bin/fish", "fish"),
+    ("/usr/bin/less", "less"),
+    ("/usr/bin/pinentry-curses", "pinentry-curses"),
 ];
 
 /// The program under test.
 pub fn tapvault() -> &'static str {
     env!("CARGO_BIN_EXE_tapvault")
 }
+
+/// The Python that has boto3.
+pub const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/python");
 
 /// `card-client`, which lies beside the program under test.
 pub fn card_client() -> PathBuf {
@@ -38,6 +43,9 @@ fn look() -> Result<(), String> {
         if !Path::new(program).exists() {
             return Err(format!("{program} is missing: apt-get install {package}"));
         }
+    }
+    if !Path::new(PYTHON).exists() {
+        return Err(format!("{PYTHON} is missing: bash tests/setup test"));
     }
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/src");
     for name in ["soft-token", "card-client"] {

@@ -72,6 +72,13 @@ impl<'b> Invocation<'b> {
         self
     }
 
+    /// Takes variables out of the environment.
+    pub fn without_env(mut self, names: &[&str]) -> Self {
+        self.environment
+            .retain(|name, _| !names.iter().any(|gone| name == gone));
+        self
+    }
+
     /// Runs there instead of in the home.
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.folder = folder.to_owned();
@@ -115,7 +122,7 @@ impl<'b> Invocation<'b> {
 
     /// Starts without a terminal.
     pub fn start(self) -> Running<'b> {
-        let mut command = self.command(&["setsid"]);
+        let mut command = self.command(&["/usr/bin/setsid"]);
         command.stdin(if self.stdin.is_some() {
             Stdio::piped()
         } else {
@@ -135,14 +142,14 @@ impl<'b> Invocation<'b> {
     pub fn on_terminal(self) -> Terminal<'b> {
         let pty = Pty::open();
         let mut command = match &self.stdin {
-            None => self.command(&["setsid", "--ctty"]),
+            None => self.command(&["/usr/bin/setsid", "--ctty"]),
             Some(text) => {
                 // setsid makes the terminal of what is its own standard input, so that is changed after it.
                 let file = self.bench.hand().join("stdin");
                 fs::write(&file, text).expect("standard input");
                 let file = file.to_str().expect("text").to_owned();
                 let script = r#"in=$1; shift; exec "$@" <"$in""#;
-                self.command(&["setsid", "--ctty", "sh", "-c", script, "sh", &file])
+                self.command(&["/usr/bin/setsid", "--ctty", "/bin/sh", "-c", script, "sh", &file])
             }
         };
         command.stdin(pty.end()).stderr(pty.end());
