@@ -101,7 +101,13 @@ pub fn main() -> ExitCode {
                     text.strip_prefix("error: ").unwrap_or(&text)
                 ));
             } else {
-                let _ = err.print();
+                return match list::written(err.print()) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => {
+                        show(&error);
+                        ExitCode::from(error.kind().exit_code())
+                    }
+                };
             }
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
         }

@@ -79,10 +79,19 @@ pub fn run(args: &ListArgs, ctx: &Context) -> Result<()> {
 /// Writes a result; a reader that has gone (`| head`) is no error.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new(ErrorKind::Other, format!("writing the list: {err}")))
-        }
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// What it means for a command how writing its result ended.
+///
+/// # Errors
+/// [`ErrorKind::Other`] for anything but a reader that has gone.
+pub fn written(outcome: std::io::Result<()>) -> Result<()> {
+    match outcome {
+        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(
+            ErrorKind::Other,
+            format!("writing to standard output: {err}"),
+        )),
         _ => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ mod child;
 mod consumers;
 mod nested;
 mod picker;
+mod streams;
 
 use crate::bench::{Bench, Terminal};
 use std::path::Path;
