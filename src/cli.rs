@@ -18,7 +18,7 @@ mod remove;
 use crate::context::{Chatter, Context};
 use crate::error::{Error, Result};
 use crate::process;
-use crate::prompt::{printable, say};
+use crate::prompt::{complain, printable};
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::KeyName;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
             // --help and --version are no errors, and go to stdout; clap knows which is which.
             if err.use_stderr() {
                 let text = err.render().to_string();
-                say(&format!(
+                complain(&format!(
                     "tapvault: usage: {}",
                     text.strip_prefix("error: ").unwrap_or(&text)
                 ));
@@ -167,9 +167,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
 
 /// One line that begins with the stable name, then the hints.
 fn show(error: &Error) {
-    say(&format!("tapvault: {}", printable(&error.to_string())));
+    complain(&format!("tapvault: {}", printable(&error.to_string())));
     for hint in error.hints() {
-        say(&printable(hint));
+        complain(&printable(hint));
     }
 }
 

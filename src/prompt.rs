@@ -1,9 +1,11 @@
 //! The dialogue with the person: lines before a touch, questions, and secrets typed without an echo.
 //!
 //! It goes over the terminal when this program is in the terminal's foreground, else over pinentry (secrets) and stderr
-//! (lines). Standard input belongs to the child and to `--stdin`; it is never asked.
+//! (lines). Who is in the background, or beside a program that takes the whole screen, writes nothing on the terminal. Standard
+//! input belongs to the child and to `--stdin`; it is never asked.
 
 mod graphical;
+mod signals;
 mod tty;
 
 use crate::env::Env;
@@ -12,9 +14,9 @@ use crate::secret::SecretText;
 use graphical::Pinentry;
 use std::io::Write;
 use std::time::Duration;
-use tty::Terminal;
+use tty::{Standing, Terminal};
 
-/// Where the person can be reached, found out once.
+/// Where the person can be reached. Who has the terminal is looked at anew each time.
 pub struct Dialogue {
     terminal: Option<Terminal>,
     terminal_kind: TerminalKind,
@@ -31,10 +33,10 @@ enum TerminalKind {
 }
 
 impl Dialogue {
-    /// The controlling terminal if this process group is in its foreground; pinentry as `PINENTRY_PROGRAM` or its usual names say.
+    /// The controlling terminal; pinentry as `PINENTRY_PROGRAM` or its usual names say.
     pub fn open(env: &Env) -> Self {
         Dialogue {
-            terminal: Terminal::foreground(),
+            terminal: Terminal::open(),
             terminal_kind: match env.text("TERM") {
                 None | Some("dumb") => TerminalKind::Dumb,
                 Some(_) => TerminalKind::Moving,
@@ -45,16 +47,15 @@ impl Dialogue {
 
     /// Whether questions can be asked at a terminal.
     pub fn has_terminal(&self) -> bool {
-        self.terminal.is_some()
+        self.terminal().is_ok()
     }
 
     /// A line that a person should see now, such as what a touch is for: on the terminal, else on stderr.
     pub fn tell(&self, line: &str) {
         let line = printable(line);
         let told = self
-            .terminal
-            .as_ref()
-            .is_some_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());
+            .terminal()
+            .is_ok_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());
         if !told {
             say(&line);
         }
@@ -68,19 +69,20 @@ impl Dialogue {
     /// Waits `seconds`, and shows how many are left: "words 12 s". On a terminal that can, the line counts down.
     pub fn count_down(&self, words: &str, seconds: u64) {
         let words = printable(words);
-        match &self.terminal {
-            Some(terminal) if self.terminal_kind == TerminalKind::Moving => {
-                for left in (1..=seconds).rev() {
-                    // As wide as before, so that nothing of the longer line stays.
-                    let _ = terminal.print(&format!("\r{words} {left:2} s"));
-                    std::thread::sleep(Duration::from_secs(1));
-                }
-                let _ = terminal.print("\n");
+        if self.terminal_kind == TerminalKind::Dumb || self.terminal().is_err() {
+            self.tell(&format!("{words} {seconds} s"));
+            return std::thread::sleep(Duration::from_secs(seconds));
+        }
+        for left in (1..=seconds).rev() {
+            // The command may have been put into the background meanwhile. As wide as before, so that nothing of the longer
+            // line stays.
+            if let Ok(terminal) = self.terminal() {
+                let _ = terminal.print(&format!("\r{words} {left:2} s"));
             }
-            Some(_) | None => {
-                self.tell(&format!("{words} {seconds} s"));
-                std::thread::sleep(Duration::from_secs(seconds));
-            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        if let Ok(terminal) = self.terminal() {
+            let _ = terminal.print("\n");
         }
     }
 
@@ -118,25 +120,80 @@ impl Dialogue {
     /// [`ErrorKind::Pin`] when there is neither, [`ErrorKind::Cancelled`] when the person gives up.
     pub fn ask_secret(&self, question: &str) -> Result<SecretText> {
         let question = printable(question);
-        match &self.terminal {
-            Some(terminal) => terminal.ask_secret(&format!("{question}: ")),
-            None => self.pinentry.ask(&question),
+        match self.terminal() {
+            Ok(terminal) => terminal.ask_secret(&format!("{question}: ")),
+            Err(absence) => self.pinentry.ask(&question, absence),
+        }
+    }
+
+    /// The terminal if it is ours to use now.
+    fn terminal(&self) -> Result<&Terminal, Absence> {
+        let terminal = self.terminal.as_ref().ok_or(Absence::NoTerminal)?;
+        match terminal.standing() {
+            Some(Standing::Ours) => Ok(terminal),
+            Some(Standing::Background) => Err(Absence::Background),
+            Some(Standing::Occupied) => Err(Absence::Occupied),
+            None => Err(Absence::NoTerminal),
         }
     }
 
     fn need_terminal(&self, what: &str) -> Result<&Terminal> {
-        self.terminal.as_ref().ok_or_else(|| {
+        self.terminal().map_err(|absence| {
             Error::new(
                 ErrorKind::Usage,
-                format!("this has to be {what} at a terminal, and there is none"),
+                format!("this has to be {what} at a terminal, and {}", absence.words()),
             )
+            .hint(absence.remedy())
         })
     }
 }
 
-/// A line on stderr. That it can't be written (a full disk, a reader that has gone) must not change what the command does:
-/// the standard library's macro would panic.
+/// Why nobody can be asked at a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Absence {
+    NoTerminal,
+    Background,
+    Occupied,
+}
+
+impl Absence {
+    /// Reads after "could not ask: ".
+    fn words(self) -> &'static str {
+        match self {
+            Absence::NoTerminal => "there is no terminal here",
+            Absence::Background => "this is a background job, which may not ask at its terminal",
+            Absence::Occupied => "another program has the terminal (it takes the whole screen)",
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Absence::NoTerminal => "run it at a terminal",
+            Absence::Background => "run it in the foreground, without `&`",
+            Absence::Occupied => "run it in another terminal, or after that program has ended",
+        }
+    }
+}
+
+/// A line on stderr, unless that is a terminal which others are using now. That it can't be written (a full disk, a reader
+/// that has gone) must not change what the command does: the standard library's macro would panic.
 pub fn say(line: &str) {
+    match tty::standing(std::io::stderr()) {
+        None | Some(Standing::Ours) => write(line),
+        Some(Standing::Background | Standing::Occupied) => {}
+    }
+}
+
+/// The last words of a command that failed. A background job says them at its terminal too, like every program; only into the
+/// picture of a full-screen program nothing is written, and the exit code has to do.
+pub fn complain(line: &str) {
+    match tty::standing(std::io::stderr()) {
+        None | Some(Standing::Ours | Standing::Background) => write(line),
+        Some(Standing::Occupied) => {}
+    }
+}
+
+fn write(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -4,6 +4,7 @@
 
 mod assuan;
 
+use super::Absence;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{SECRET_VARIABLES, SecretText};
@@ -48,10 +49,13 @@ impl Pinentry {
         }
     }
 
-    /// Shows `question` and returns what was typed.
-    pub fn ask(&self, question: &str) -> Result<SecretText> {
+    /// Shows `question` and returns what was typed. `absence` is why it is not asked at the terminal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Pin`] when no pinentry can show a window, or nobody answers; [`ErrorKind::Cancelled`] when it is closed.
+    pub fn ask(&self, question: &str, absence: Absence) -> Result<SecretText> {
         let Some(mut pinentry) = self.start() else {
-            return Err(self.none(question, None));
+            return Err(self.none(question, absence, None));
         };
         match converse(&mut pinentry, question) {
             Ok(secret) => Ok(secret),
@@ -66,7 +70,12 @@ impl Pinentry {
                     PATIENCE.as_secs()
                 ),
             )),
-            Err(Failure::Failed(why)) => Err(self.none(question, Some(&why))),
+            Err(Failure::NoWindow(flavor)) => Err(self.none(
+                question,
+                absence,
+                Some(&format!("can't open a window here (it is pinentry-{flavor})")),
+            )),
+            Err(Failure::Failed(why)) => Err(self.none(question, absence, Some(&format!("failed: {why}")))),
         }
     }
 
@@ -84,22 +93,33 @@ impl Pinentry {
             for name in SECRET_VARIABLES {
                 command.env_remove(name);
             }
-            let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            let spawned = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                // Its toolkit's warnings would land on a terminal that others are using.
+                .stderr(Stdio::null())
+                .spawn();
             spawned.ok().map(Running)
         })
     }
 
-    fn none(&self, question: &str, failure: Option<&str>) -> Error {
+    fn none(&self, question: &str, absence: Absence, failure: Option<&str>) -> Error {
         let why = match (failure, &self.named) {
-            (Some(failure), _) => format!("pinentry failed: {failure}"),
+            (Some(failure), _) => format!("pinentry {failure}"),
             (None, Some(program)) => format!(
                 "PINENTRY_PROGRAM names {}, which can't be run",
                 program.to_string_lossy()
             ),
-            (None, None) => "there is neither a terminal nor a pinentry program".to_owned(),
+            (None, None) => "no pinentry program is installed".to_owned(),
         };
-        Error::new(ErrorKind::Pin, format!("could not ask \"{question}\": {why}")).hint(
-            "run it at a terminal, or install a graphical pinentry (Debian: pinentry-gnome3) and set PINENTRY_PROGRAM",
+        Error::new(
+            ErrorKind::Pin,
+            format!("could not ask \"{question}\": {}, and {why}", absence.words()),
+        )
+        .hint(absence.remedy())
+        .hint(
+            "or install a graphical pinentry (Debian: pinentry-gnome3) and set PINENTRY_PROGRAM to its path; it needs the \
+             desktop's DISPLAY or WAYLAND_DISPLAY and DBUS_SESSION_BUS_ADDRESS",
         )
     }
 }

@@ -1,32 +1,73 @@
-//! The controlling terminal, `/dev/tty`: lines, questions, and secrets with the echo off.
+//! The controlling terminal, `/dev/tty`: who has it now, lines, questions, and secrets with the echo off.
 
 use super::lost;
+use super::signals::Signals;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, getpgid, getpgrp, getppid, getsid};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::os::fd::AsFd;
 use zeroize::{Zeroize, Zeroizing};
 
 /// More than any PIN, passphrase or key; the buffer never grows, so no copy of a secret is left behind.
 const LONGEST: usize = 4096;
 
+/// Who has the terminal. It changes while a program runs: Ctrl-Z and `bg`, an editor started beside a background job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// This process group is in the foreground, and lines are typed as lines: questions can be asked.
+    Ours,
+    /// This is a background job of a shell, and what has the terminal would not be hurt by a line.
+    Background,
+    /// A program that takes the whole screen has it: it is read key by key, and whatever is written lands in the picture.
+    Occupied,
+}
+
+/// The standing of this process at the terminal behind `fd`; `None` if that is not its controlling terminal.
+pub fn standing(fd: impl AsFd) -> Option<Standing> {
+    let foreground = tcgetpgrp(&fd).ok()?;
+    let modes = tcgetattr(&fd).ok()?.local_modes;
+    let by_lines = modes.contains(LocalModes::ICANON);
+    Some(if foreground == getpgrp() {
+        // A shell starts its jobs in groups of their own. Who started this program in its own group and reads key by key
+        // would lose keys to a question. A pager at the end of the pipe (`| less`) is no such program: it reads no key
+        // before there is something to show.
+        if by_lines || group_of_parent() != Some(foreground) {
+            Standing::Ours
+        } else {
+            Standing::Occupied
+        }
+    } else if modes.contains(LocalModes::TOSTOP) {
+        // One word would stop the job (POSIX, General Terminal Interface 11.1.4).
+        Standing::Occupied
+    } else if by_lines || getsid(None).is_ok_and(|shell| shell == foreground) || group_of_parent() == Some(foreground) {
+        // The shell itself: at its prompt it reads key by key too.
+        Standing::Background
+    } else {
+        Standing::Occupied
+    })
+}
+
+fn group_of_parent() -> Option<Pid> {
+    getpgid(Some(getppid()?)).ok()
+}
+
 /// The terminal, open for reading and writing.
 pub struct Terminal(File);
 
 impl Terminal {
-    /// The controlling terminal, if there is one and this process group may use it now.
-    ///
-    /// A background job gets none: reading would stop it, and writing would land in the middle of somebody's work.
-    pub fn foreground() -> Option<Self> {
+    /// The controlling terminal, if there is one.
+    pub fn open() -> Option<Self> {
         let file = File::options().read(true).write(true).open("/dev/tty").ok()?;
-        let in_foreground = tcgetpgrp(&file).ok()? == rustix::process::getpgrp();
-        in_foreground.then_some(Terminal(file))
+        Some(Terminal(file))
+    }
+
+    /// Who has it now; `None` when it has gone.
+    pub fn standing(&self) -> Option<Standing> {
+        standing(&self.0)
     }
 
     /// Writes `text` as it is.
@@ -155,67 +196,6 @@ impl<'a> Quiet<'a> {
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
         let _ = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
-    }
-}
-
-/// The signals that would end the program with the echo still off; caught until dropped.
-struct Signals {
-    pipe: &'static UnixStream,
-    caught: &'static Caught,
-}
-
-/// Registered once: the library does not put a signal's default action back when the last of ours goes, so a flag says
-/// whether it is the default's turn.
-struct Caught {
-    pipe: UnixStream,
-    /// Whether signals do what they do by default.
-    idle: Arc<AtomicBool>,
-    arrived: Vec<(i32, Arc<AtomicBool>)>,
-}
-
-static CAUGHT: OnceLock<Caught> = OnceLock::new();
-
-impl Caught {
-    fn register() -> std::io::Result<Self> {
-        let (pipe, writer) = UnixStream::pair()?;
-        let idle = Arc::new(AtomicBool::new(true));
-        let mut arrived = Vec::new();
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            let flag = Arc::default();
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&idle))?;
-            signal_hook::flag::register(signal, Arc::clone(&flag))?;
-            signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
-            arrived.push((signal, flag));
-        }
-        Ok(Caught { pipe, idle, arrived })
-    }
-}
-
-impl Signals {
-    fn caught() -> std::io::Result<Self> {
-        let caught = match CAUGHT.get() {
-            Some(caught) => caught,
-            None => {
-                let new = Caught::register()?;
-                CAUGHT.get_or_init(|| new)
-            }
-        };
-        caught.idle.store(false, Ordering::SeqCst);
-        Ok(Signals {
-            pipe: &caught.pipe,
-            caught,
-        })
-    }
-
-    fn which(&self) -> i32 {
-        let arrived = self.caught.arrived.iter().find(|(_, flag)| flag.load(Ordering::SeqCst));
-        arrived.map_or(SIGTERM, |(signal, _)| *signal)
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        self.caught.idle.store(true, Ordering::SeqCst);
     }
 }
 

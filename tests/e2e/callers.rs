@@ -15,8 +15,11 @@
 
 mod child;
 mod consumers;
+mod editors;
+mod jobs;
 mod nested;
 mod picker;
+mod signals;
 mod streams;
 
 use crate::bench::{Bench, Terminal};

@@ -7,11 +7,11 @@
 mod aws_faults;
 mod basics;
 mod bench;
+mod callers;
 #[path = "../config/cases.rs"]
 mod cases;
 mod codes;
 mod completion;
-mod callers;
 mod damage;
 mod debug;
 mod effort;

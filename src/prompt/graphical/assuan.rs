@@ -2,6 +2,7 @@
 //!
 //! libassuan's manual, "Client requests" and "Server responses".
 
+use crate::prompt::printable;
 use crate::secret::SecretText;
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -14,12 +15,17 @@ const LONGEST_LINE: usize = 4096;
 const CANCELED: u32 = 99;
 const TIMEOUT: u32 = 62;
 
+/// Pinentries that ask at a terminal. They are asked for none: it is not ours, or there is none.
+const TERMINAL_FLAVORS: [&str; 2] = ["curses", "tty"];
+
 /// Why pinentry brought nothing.
 pub enum Failure {
     /// The window was closed.
     Cancelled,
     /// Nobody answered.
     TimedOut,
+    /// It is one for terminals, or has fallen back to being one; the flavour it says it is.
+    NoWindow(String),
     /// In pinentry's words or the system's.
     Failed(String),
 }
@@ -44,10 +50,26 @@ impl<W: Write, R: Read> Assuan<W, R> {
             Ok(_) | Err(Failure::Failed(_)) => {}
             Err(failure) => return Err(failure),
         }
+        if let Some(flavor) = self.flavor()?
+            && TERMINAL_FLAVORS
+                .iter()
+                .any(|terminal| flavor.split(':').any(|part| part == *terminal))
+        {
+            return Err(Failure::NoWindow(flavor));
+        }
         let typed = self.command("GETPIN")?;
         let typed =
             std::str::from_utf8(&typed).map_err(|_| Failure::Failed("it answered with no UTF-8 text".into()))?;
         Ok(SecretText::copy_of(typed))
+    }
+
+    /// Such as "gnome3", or "gnome3:curses" when there is no display; `None` if it does not say.
+    fn flavor(&mut self) -> Result<Option<String>, Failure> {
+        match self.command("GETINFO flavor") {
+            Ok(flavor) => Ok(std::str::from_utf8(&flavor).ok().map(printable)),
+            Err(Failure::Failed(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     fn command(&mut self, line: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -102,7 +124,7 @@ fn refusal(text: &str) -> Failure {
     match code.map(|code| code & 0xffff) {
         Some(CANCELED) => Failure::Cancelled,
         Some(TIMEOUT) => Failure::TimedOut,
-        Some(_) | None => Failure::Failed(crate::prompt::printable(text)),
+        Some(_) | None => Failure::Failed(printable(text)),
     }
 }
 
@@ -151,7 +173,7 @@ mod tests {
     #[test]
     fn the_answer_is_decoded_and_the_question_encoded() {
         let (pin, said) = ask(
-            "OK hello\n# a comment\nOK\nOK\nOK\nERR 83886355 Unknown IPC command\nS PASSPHRASE\nD 12%2534\nD %C3%A9\nOK\n",
+            "OK hello\n# a comment\nOK\nOK\nOK\nERR 83886355 Unknown IPC command\nD gnome3\nOK\nS PASSPHRASE\nD 12%2534\nD %C3%A9\nOK\n",
         );
         assert_eq!(pin.ok().as_deref(), Some("12%34é"));
         assert!(said.contains("\nSETDESC PIN of a 50%25 key\n"), "{said}");
@@ -160,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_closed_window_and_a_time_out_are_told_from_failures() {
-        let settings = "OK\nOK\nOK\nOK\nOK\n";
+        let settings = "OK\nOK\nOK\nOK\nOK\nERR 83886355 Unknown IPC command\n";
         let outcome = |last: &str| ask(&format!("{settings}{last}")).0;
         assert!(matches!(
             outcome("ERR 83886179 Operation cancelled <Pinentry>\n"),
@@ -174,6 +196,9 @@ mod tests {
             outcome("ERR 83918950 Inappropriate ioctl for device\n"),
             Err(Failure::Failed(_))
         ));
+        let flavor = |flavor: &str| ask(&format!("OK\nOK\nOK\nOK\nOK\nD {flavor}\nOK\n")).0;
+        assert!(matches!(flavor("gnome3:curses"), Err(Failure::NoWindow(_))));
+        assert!(matches!(flavor("tty"), Err(Failure::NoWindow(_))));
         assert!(matches!(outcome("D 12"), Err(Failure::Failed(_))));
         assert!(matches!(outcome("what?\n"), Err(Failure::Failed(_))));
     }
