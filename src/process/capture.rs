@@ -2,9 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::{SECRET_VARIABLES, SecretText};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -24,7 +23,9 @@ pub enum Inherit {
 
 /// Runs `line` by `/bin/sh -c` and returns its standard output; its standard error goes where ours goes.
 ///
-/// `what` names the setting for the messages. Standard input is empty: it belongs to the child of `exec`.
+/// `what` names the setting for the messages. Standard input is empty: it belongs to the child of `exec`. The terminal is the
+/// helper's as it is ours: it may ask there, and Ctrl-C ends both. In a group of its own it would be stopped at its first
+/// question.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when it can't be run, fails, prints too much or nothing, or takes longer than `patience`; then
@@ -42,8 +43,6 @@ pub fn capture(line: &str, what: &str, inherit: Inherit, patience: Duration) -> 
         .arg(line)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        // A group of its own, so that at the deadline all of it can be killed.
-        .process_group(0)
         .spawn()
         .map_err(|err| failed(format!("could not be run: {err}")))?;
     let stdout = child.stdout.take().ok_or_else(|| failed("has no output".into()))?;
@@ -92,11 +91,44 @@ fn wait(child: &mut Child, patience: Duration) -> std::io::Result<Option<std::pr
     }
 }
 
+/// Ends the helper and everything below it, as far as the system tells who that is.
 fn end(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
+    // Before the helper ends: what it started would have another parent then.
+    let below = descendants(child.id());
+    let _ = child.kill();
+    for pid in below {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
     let _ = child.wait();
+}
+
+/// The processes below `ancestor`, from `/proc`; elsewhere none are known.
+fn descendants(ancestor: u32) -> Vec<u32> {
+    let processes: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            Some((pid, parent(&std::fs::read_to_string(entry.path().join("stat")).ok()?)?))
+        })
+        .collect();
+    let mut found = vec![ancestor];
+    let mut looked_at = 0;
+    while let Some(above) = found.get(looked_at).copied() {
+        let children = processes.iter().filter(|(_, parent)| *parent == above);
+        found.extend(children.map(|(pid, _)| *pid));
+        looked_at += 1;
+    }
+    found.split_off(1)
+}
+
+/// "PID (NAME) STATE PPID ..."; NAME may hold spaces and brackets (proc(5)).
+fn parent(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -126,16 +158,33 @@ mod tests {
 
     #[test]
     fn a_helper_that_hangs_is_ended_with_its_children() {
+        // Its own number, for no other process has such an argument.
+        let seconds = format!("60.{}", std::process::id());
+        let is_running = || {
+            let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+            processes
+                .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+                .any(|line| line.starts_with(format!("sleep\0{seconds}\0").as_bytes()))
+        };
         let start = Instant::now();
         let error = capture(
-            "sleep 60 & sleep 60",
+            &format!("sleep {seconds} & sh -c 'sleep {seconds}; true'"),
             "helper",
             Inherit::All,
-            Duration::from_millis(100),
+            Duration::from_millis(300),
         )
         .err()
         .expect("an error");
         assert!(error.to_string().contains("did not end"));
-        assert!(start.elapsed() < Duration::from_secs(5));
+        while is_running() {
+            assert!(start.elapsed() < Duration::from_secs(5), "a child goes on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn the_parent_is_read_whatever_the_name_of_the_process() {
+        assert_eq!(parent("7 (a) b) (c) S 3 7 7"), Some(3));
+        assert_eq!(parent("garbage"), None);
     }
 }

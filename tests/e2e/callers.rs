@@ -12,10 +12,12 @@
 //! | exit codes 0, 7, 126, 127, 143 and our own | [`child`]; each of our own in the module of its cause |
 //! | the profile picker, AWS_PROFILE | [`picker`], and the scenario `user-profile` |
 //! | prompt programs | [`child`] |
+//! | helpers that tapvault calls (`mfa_process`, ...) at the caller's terminal | [`helpers`] |
 
 mod child;
 mod consumers;
 mod editors;
+mod helpers;
 mod jobs;
 mod nested;
 mod picker;
