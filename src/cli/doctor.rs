@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 mod clock;
 mod files;
+#[cfg(feature = "keychain")]
+mod keychain;
 mod keys;
 #[cfg(feature = "piv")]
 mod tokens;
@@ -86,7 +88,8 @@ pub fn run(args: &DoctorArgs, ctx: &Context) -> Result<ExitCode> {
     findings.extend(keys::vault(ctx));
     #[cfg(feature = "piv")]
     findings.extend(tokens::look(ctx));
-    findings.extend(keys::keychain(ctx));
+    #[cfg(feature = "keychain")]
+    findings.extend(keychain::look(ctx));
     if !args.offline {
         findings.extend(clock::compare(ctx));
     }

@@ -150,21 +150,23 @@ pub fn find<'a>(
         return Ok(key);
     }
     // A keychain asks nobody, a passphrase somebody: in this order, and the first failure is kept for the case that all fail.
-    let mut failed = None;
-    for key in &candidates {
-        if let KeyKind::Keychain { .. } = &key.kind {
-            match from_keychain(ctx, key) {
-                Ok(present) => return Ok(present),
-                Err(error) if error.kind() == ErrorKind::NoKey => {
-                    failed.get_or_insert(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
+    let in_keychain: Vec<&EnrolledKey> = candidates
+        .iter()
+        .copied()
+        .filter(|key| matches!(key.kind, KeyKind::Keychain { .. }))
+        .collect();
+    let failed = match from_keychain(&in_keychain) {
+        Ok(Some(present)) => return Ok(present),
+        Ok(None) => None,
+        Err(error) if error.kind() == ErrorKind::NoKey => Some(error),
+        Err(error) => return Err(error),
+    };
     for key in candidates {
         match &key.kind {
             KeyKind::Passphrase { .. } => {
+                if let Some(error) = &failed {
+                    ctx.dialogue.tell(error.message());
+                }
                 let place = Vault::passphrase_place(&key.name);
                 let file = vault.passphrase_file(&key.name)?;
                 let opened = passphrase::open(&key.name, &place, &file, ctx)?;
@@ -185,7 +187,7 @@ pub fn find<'a>(
         }
     }
     if let Some(error) = failed {
-        return Err(error);
+        return Err(with_other_ways(error, list));
     }
     match malformed {
         Some(how) => Err(Error::new(ErrorKind::Damaged, format!("{what} {how}"))
@@ -206,17 +208,33 @@ fn present_token<'a>(ctx: &'a Context, _: &[&EnrolledKey]) -> Result<Option<Box<
     Ok(None)
 }
 
+/// The first of these keys that the store has; all of them together may take no longer than one. The error is the first
+/// key's, for the case that no other key is here.
 #[cfg(feature = "keychain")]
-fn from_keychain<'a>(ctx: &'a Context, key: &EnrolledKey) -> Result<Box<dyn PresentKey + 'a>> {
-    Ok(Box::new(crate::wrap::keychain::open(&key.name, &key.recipient, ctx)?))
+fn from_keychain<'a>(keys: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
+    let store = crate::wrap::keychain::Store::of_session();
+    let mut failed = None;
+    for key in keys {
+        match store.open(key) {
+            Ok(present) => return Ok(Some(Box::new(present))),
+            Err(error) if error.kind() == ErrorKind::NoKey => {
+                failed.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    failed.map_or(Ok(None), Err)
 }
 
 #[cfg(not(feature = "keychain"))]
-fn from_keychain<'a>(_: &'a Context, key: &EnrolledKey) -> Result<Box<dyn PresentKey + 'a>> {
-    Err(Error::new(
-        ErrorKind::NoKey,
-        format!("{} lies in the keychain, and this tapvault was built without", key.name),
-    ))
+fn from_keychain<'a>(keys: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
+    match keys {
+        [] => Ok(None),
+        [key, ..] => Err(Error::new(
+            ErrorKind::NoKey,
+            format!("{} lies in the keychain, and this tapvault was built without", key.name),
+        )),
+    }
 }
 
 /// The key on paper: typed once, recognised by its recipient.
@@ -249,10 +267,15 @@ fn nobody_here(list: &KeyList, choice: &KeyChoice, what: &str) -> Error {
         2 => "neither is here",
         _ => "none of them is here",
     };
-    let mut error = Error::new(
+    let error = Error::new(
         ErrorKind::NoKey,
         format!("{what} is sealed to {}; {here}", list.names()),
     );
+    with_other_ways(error, list)
+}
+
+/// Names the keys that could be fetched: a token in a drawer, paper in a safe.
+fn with_other_ways(mut error: Error, list: &KeyList) -> Error {
     let tokens: Vec<String> = list
         .keys
         .iter()

@@ -13,6 +13,7 @@
 //! is looked for in all output, in all files under the bench's folder, and in what [`watch`] saw in `/proc`.
 
 pub mod card;
+pub mod desktop;
 pub mod files;
 pub mod pinentry;
 mod program;
@@ -191,6 +192,8 @@ struct State {
     finished: Vec<Finished>,
     /// Files that may hold secrets, because the test put them there.
     excepted: Vec<PathBuf>,
+    /// Variables that every program is given beside the usual ones.
+    everywhere: BTreeMap<OsString, OsString>,
 }
 
 impl Bench {
@@ -293,6 +296,16 @@ impl Bench {
     pub fn add_stdin(&self, profile: &str, (id, secret): Key) -> Invocation<'_> {
         self.tapvault(["add", profile, "--stdin"])
             .stdin(&format!("{id}\n{secret}\n"))
+    }
+
+    /// Every program that is started from now on is given this variable; an empty value takes it away again.
+    pub fn everywhere(&self, name: &str, value: &str) {
+        let everywhere = &mut self.state().everywhere;
+        if value.is_empty() {
+            everywhere.remove(OsStr::new(name));
+        } else {
+            everywhere.insert(name.into(), value.into());
+        }
     }
 
     // --- the tokens
@@ -601,6 +614,7 @@ impl Bench {
                 }
             }
         }
+        environment.extend(self.state().everywhere.clone());
         environment
     }
 }

@@ -19,6 +19,7 @@ mod explain;
 mod faults;
 mod forgery;
 mod import;
+mod keychain;
 mod keys;
 mod names;
 mod outside_files;

@@ -101,24 +101,3 @@ fn age(profile: &str, added: Option<Timestamp>, now: Timestamp) -> Option<Findin
         )
     })
 }
-
-/// Whether the secret store answers, when a key lies in it.
-#[cfg(feature = "keychain")]
-pub fn keychain(ctx: &Context) -> Option<Finding> {
-    let list = Vault::at(&ctx.paths).read().ok()?.0.keyring?;
-    let enrolled = list
-        .unverified()
-        .keys
-        .iter()
-        .any(|key| matches!(key.kind, KeyKind::Keychain { .. }));
-    enrolled.then(|| match crate::wrap::keychain::available(ctx) {
-        Ok(()) => Finding::ok("the keychain answers"),
-        Err(error) => Finding::failed(&error.within("the keychain")),
-    })
-}
-
-/// This build has no keychain.
-#[cfg(not(feature = "keychain"))]
-pub fn keychain(_: &Context) -> Option<Finding> {
-    None
-}

@@ -5,6 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::vault::Vault;
 use crate::vault::change::interrupted;
 use crate::vault::unlock::KeyChoice;
+#[cfg(feature = "keychain")]
+use crate::wrap::keychain::{Standing, Store, Waking};
 use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::{Args, Subcommand};
 
@@ -92,7 +94,7 @@ pub fn offer_first(ctx: &Context, vault: &Vault) -> Result<()> {
         return Err(declined());
     }
     #[cfg(feature = "keychain")]
-    if crate::wrap::keychain::available(ctx).is_ok() {
+    if let Ok(Standing::Open) = Store::of_session().standing(None, Waking::Allowed) {
         if ctx
             .dialogue
             .confirm("no token is plugged in; keep a key in this desktop's keychain?")?

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// Programs, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 12] = [
     ("/usr/bin/setsid", "util-linux"),
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/ykman", "yubikey-manager"),
@@ -15,6 +15,9 @@ const NEEDED: [(&str, &str); 9] = [
     ("/usr/bin/fish", "fish"),
     ("/usr/bin/less", "less"),
     ("/usr/bin/pinentry-curses", "pinentry-curses"),
+    ("/usr/bin/dbus-daemon", "dbus-daemon"),
+    ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
+    ("/usr/bin/secret-tool", "libsecret-tools"),
 ];
 
 /// The program under test.
