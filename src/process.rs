@@ -6,11 +6,11 @@ pub mod environment;
 pub use capture::{Inherit, capture};
 
 use crate::context::Env;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, plain_io};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The exit code when the command is not found, as shells have it (POSIX, Shell Command Language 2.8.2).
@@ -60,6 +60,27 @@ pub fn find<'a>(command: &'a [OsString], env: &Env) -> Result<Found<'a>, NotStar
         }
         _ => Err(not_started(program, &std::io::ErrorKind::NotFound.into())),
     }
+}
+
+/// This program's own path, for config files that call it: as the PATH has it, for that one survives an update; else where it
+/// really lies.
+///
+/// # Errors
+/// [`ErrorKind::Other`] when the system does not tell, or the program was replaced while it runs.
+pub fn own_path(env: &Env) -> Result<PathBuf> {
+    let unknown = |how: String| {
+        Error::new(ErrorKind::Other, format!("tapvault's own path can't be told: {how}"))
+            .hint("run it again; an update may have replaced it just now")
+    };
+    let real = std::env::current_exe()
+        .and_then(|path| path.canonicalize())
+        .map_err(|err| unknown(plain_io(&err)))?;
+    let Some(name) = real.file_name() else {
+        return Err(unknown(format!("{} is no file", real.display())));
+    };
+    let on_path = which::which_in(name, env.os("PATH"), Path::new("/"));
+    let same = |path: &PathBuf| path.is_absolute() && path.canonicalize().is_ok_and(|path| path == real);
+    Ok(on_path.ok().filter(same).unwrap_or(real))
 }
 
 impl Found<'_> {

@@ -72,8 +72,8 @@ fn only_the_client_names_the_aws_sdk() {
 fn only_the_folder_writes_files() {
     assert_eq!(
         files_with(&["File::create", "fs::write", "persist(", "OpenOptions", "File::options"]),
-        ["prompt/tty.rs", "vault/folder.rs"],
-        "prompt/tty.rs opens the terminal and nothing else"
+        ["profile/files/rewrite.rs", "prompt/tty.rs", "vault/folder.rs"],
+        "prompt/tty.rs opens the terminal and nothing else, profile/files/rewrite.rs replaces the person's own AWS files"
     );
 }
 
@@ -120,6 +120,7 @@ fn profiles_plans_and_renderings_do_no_input_or_output() {
             "chain/mfa/without_token.rs",
             "chain/source.rs",
             "profile/files.rs",
+            "profile/files/rewrite.rs",
         ];
         (file.starts_with("profile") || file.starts_with("chain") || file == "render.rs") && !running.contains(&file)
     };

@@ -2,9 +2,12 @@ use super::completion;
 use crate::context::Context;
 use crate::error::Result;
 use crate::profile::ProfileName;
+use crate::profile::files::rewrite::Backup;
 use crate::vault::unlock::KeyChoice;
+use aws_credentials::AwsFiles;
 use clap::{Args, Subcommand};
 use intake::{Intake, Wishes};
+use scrub::Scrub;
 use std::path::PathBuf;
 
 mod aws_credentials;
@@ -12,6 +15,7 @@ mod csv;
 mod harvest;
 mod intake;
 mod report;
+mod scrub;
 
 /// Move access keys in from elsewhere
 ///
@@ -46,6 +50,13 @@ struct AwsCredentialsArgs {
     /// Only this profile; can be given more than once
     #[arg(long, value_name = "NAME", add = completion::profiles())]
     profile: Vec<ProfileName>,
+    /// Take the keys out of the files afterwards, once each entry was opened again (a touch for each); a credential_process line
+    /// that asks this program takes their place
+    #[arg(long)]
+    scrub: bool,
+    /// Keep a copy of each file that --scrub changes, with the keys
+    #[arg(long, requires = "scrub")]
+    backup: bool,
     #[command(flatten)]
     take: TakeArgs,
 }
@@ -67,12 +78,18 @@ struct CsvArgs {
 pub fn run(args: ImportArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     match args.source {
         Source::AwsCredentials(args) => {
-            let harvest = aws_credentials::harvest(&aws_credentials::AwsFiles::read(ctx)?, &args.profile)?;
-            Intake::new(ctx, choice, wishes(&args.take)).take_in(harvest)?.tell(ctx)
+            let files = AwsFiles::read(ctx)?;
+            let harvest = aws_credentials::harvest(&files, &args.profile)?;
+            let backup = if args.backup { Backup::Keep } else { Backup::None };
+            let mut scrub = args.scrub.then(|| Scrub::of(&files, ctx, backup)).transpose()?;
+            let intake = Intake::new(ctx, choice, wishes(&args.take));
+            intake.take_in(harvest, scrub.as_mut())?.tell(ctx)
         }
         Source::Csv(args) => {
             let harvest = csv::harvest(&args.file, &args.profiles)?;
-            let told = Intake::new(ctx, choice, wishes(&args.take)).take_in(harvest)?.tell(ctx);
+            let told = Intake::new(ctx, choice, wishes(&args.take))
+                .take_in(harvest, None)?
+                .tell(ctx);
             ctx.dialogue.note(&format!(
                 "{} still holds what it held; delete it when you need it no more",
                 args.file.display()

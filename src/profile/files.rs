@@ -1,5 +1,7 @@
 //! Where the two files lie, and their bytes: the only lines of this room that touch the disk.
 
+pub mod rewrite;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -65,6 +67,25 @@ pub enum FileError {
     /// A link whose target has gone. Taken for a missing file it would look as if all profiles had been deleted.
     #[error("{0} is a link to something that isn't there")]
     Dangling(String),
+    /// It can't be replaced.
+    #[error("can't write {file}: {why}")]
+    Unwritable {
+        /// The file.
+        file: String,
+        /// The reason in words.
+        why: String,
+    },
+    /// It has hard links: under its other names the old text would stay.
+    #[error("{file} has {names} names (hard links), and the others would keep its keys")]
+    OtherNames {
+        /// The file.
+        file: String,
+        /// How many.
+        names: u64,
+    },
+    /// Somebody else wrote it between our reading and our writing.
+    #[error("{0} was changed by another program meanwhile; it was left as it is")]
+    Changed(String),
     /// It is no text: perhaps the variable points at something else.
     #[error("{0} is not a text file")]
     Binary(String),
@@ -88,6 +109,11 @@ impl FileError {
             FileError::Binary(_) | FileError::TooLarge(_) => {
                 vec!["check what AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE point at".to_owned()]
             }
+            FileError::Unwritable { file, .. } => vec![format!("`ls -l {file}` shows who may write it")],
+            FileError::OtherNames { file, .. } => {
+                vec![format!("`find ~ -samefile {file}` shows them; leave one")]
+            }
+            FileError::Changed(_) => vec!["run it again".to_owned()],
             FileError::Utf16(_) => vec!["save it as UTF-8".to_owned()],
         }
     }

@@ -7,7 +7,7 @@ use super::fault::Problem;
 use super::header::Header;
 use super::name::ProfileName;
 use super::origin::Place;
-use super::text::{ConfigText, Property};
+use super::text::{ConfigText, LineKind, Property};
 
 /// The keys that make up an access key, as every AWS client reads them.
 const ID: &str = "aws_access_key_id";
@@ -92,17 +92,26 @@ impl ConfigText {
         self.supersede(name, &[ID, SECRET], PROCESS, command)
     }
 
-    /// The lines in which `word` stands, as a person counts: for what was left in a comment.
-    pub fn lines_with(&self, word: &str) -> Vec<Place> {
+    /// The lines in which `secret` stands.
+    pub fn lines_with(&self, secret: &str) -> Vec<Place> {
+        self.lines_where(|_, bytes| contains(bytes, secret.as_bytes()))
+    }
+
+    /// Comments that speak of a secret key: perhaps an old one, taken out of use in this way.
+    pub fn commented_keys(&self) -> Vec<Place> {
+        self.lines_where(|kind, bytes| *kind == LineKind::Comment && contains(bytes, SECRET.as_bytes()))
+    }
+
+    fn lines_where(&self, is_meant: impl Fn(&LineKind, &[u8]) -> bool) -> Vec<Place> {
         let lines = self.lines.iter().enumerate();
-        let found = lines.filter(|(_, line)| {
-            let bytes = &self.bytes[line.whole.clone()];
-            bytes
-                .windows(word.len().max(1))
-                .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
-        });
+        let found = lines.filter(|(_, line)| is_meant(&line.kind, &self.bytes[line.whole.clone()]));
         found.map(|(at, _)| self.place(at)).collect()
     }
+}
+
+/// Whether `word` stands in `bytes`, in any case.
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    !word.is_empty() && bytes.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -185,6 +194,14 @@ mod tests {
             .expect("replaced"),
             "\u{feff}[a]\n# old\ncredential_process = /bin/tapvault export --format=json a\n"
         );
+    }
+
+    #[test]
+    fn what_is_left_in_comments_is_found() {
+        let text = credentials("[a]\n#AWS_Secret_Access_Key = old\n# nothing\nx = 1 # s3cr3t/x\n");
+        let lines = |places: Vec<Place>| -> Vec<usize> { places.iter().map(|place| place.line).collect() };
+        assert_eq!(lines(text.commented_keys()), [2]);
+        assert_eq!(lines(text.lines_with("s3cr3t/x")), [4]);
     }
 
     #[test]

@@ -19,6 +19,20 @@ pub fn commands(text: &str) -> Option<Vec<Vec<String>>> {
     )
 }
 
+/// `word` so that [`split`], a shell and Python's `shlex` read it back as one word. `None` when it has a control character,
+/// which no line of a config can hold.
+pub fn quoted(word: &str) -> Option<String> {
+    if word.chars().any(char::is_control) {
+        return None;
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./+:@%,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Some(word.to_owned());
+    }
+    // Nothing is special between single quotes, to none of them.
+    Some(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
 fn scan(text: &str, operators: bool) -> Option<Vec<Vec<String>>> {
     let mut commands = vec![Vec::new()];
     let mut words = Vec::new();
@@ -75,6 +89,21 @@ mod tests {
             ["ab cd", r#"x"y\z"#, "e f", ""]
         );
         assert_eq!(split("a;b").unwrap(), ["a;b"]);
+    }
+
+    #[test]
+    fn a_quoted_word_is_read_back() {
+        for word in [
+            "/usr/bin/tapvault",
+            "/home/Ana B/it's $HOME/\"x\"/tapvault",
+            "",
+            "a\\b`c`",
+        ] {
+            let quoted = quoted(word).unwrap();
+            assert_eq!(split(&quoted).unwrap(), [word], "{quoted}");
+        }
+        assert_eq!(quoted("/usr/bin/tapvault").unwrap(), "/usr/bin/tapvault");
+        assert_eq!(quoted("a\nb"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod broken_off;
 mod disk;
 pub mod scene;
+mod scrub;
 pub mod strace;
 
 use crate::bench::{ANA, Bench};

@@ -2,6 +2,7 @@
 
 mod csv;
 mod plain_files;
+mod scrub;
 
 use crate::bench::Bench;
 use crate::bench::run::Output;

@@ -1,18 +1,20 @@
-//! Keys on their way into the vault: sorted, checked with AWS, and sealed after one touch.
+//! Keys on their way into the vault: sorted, checked with AWS, sealed after one touch, and proved by opening them again.
 
 use super::harvest::{Asked, Found, Harvest};
 use super::report::{Outcome, Report};
+use super::scrub::Scrub;
 use crate::aws::Sts;
 use crate::cli::common;
 use crate::cli::identify::{identify, tell_owner};
 use crate::context::Context;
+use crate::credential::AccessKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::profile::ProfileName;
 use crate::vault::Vault;
 use crate::vault::entry::{self, NewEntry, Replace};
 use crate::vault::keyring::join_and;
-use crate::vault::unlock::{KeyChoice, unlock};
+use crate::vault::unlock::{KeyChoice, Unlocked, unlock};
 
 /// Whether AWS is asked whose a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,30 @@ struct Ready {
     arn: Option<String>,
 }
 
+/// What has to be seen before a key may leave its file: that this entry opens, and holds this.
+pub struct Proof {
+    /// The entry.
+    pub profile: ProfileName,
+    /// The key pair of the file.
+    pub key: AccessKey,
+}
+
+/// What a source has that the vault has not, and that it has.
+struct Sorted {
+    new: Vec<Found>,
+    same: Vec<Found>,
+}
+
+/// Which key the vault has for a profile.
+enum Known {
+    /// The one that was found.
+    This,
+    /// Another one.
+    Another,
+    /// The sidecar is missing: a command was killed before it wrote that.
+    Unclear,
+}
+
 impl<'a> Intake<'a> {
     /// For the vault of `ctx`.
     pub fn new(ctx: &'a Context, choice: &'a KeyChoice, wishes: Wishes) -> Self {
@@ -60,42 +86,51 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Seals what is new.
+    /// Seals what is new; then takes what the vault has out of its files, if `scrub` is given.
     ///
     /// # Errors
     /// What was sealed before a failure stays, and the error says what is left.
-    pub fn take_in(&self, harvest: Harvest) -> Result<Report> {
+    pub fn take_in(&self, harvest: Harvest, scrub: Option<&mut Scrub<'_>>) -> Result<Report> {
         let mut report = Report::default();
-        let new = self.sort(harvest, &mut report)?;
-        if new.is_empty() {
+        let Sorted { new, same } = self.sort(harvest, &mut report)?;
+        let ready = if new.is_empty() {
+            Vec::new()
+        } else {
+            common::ready_to_seal(self.ctx, &self.vault)?;
+            self.check(new, &mut report)?
+        };
+        let Some(scrub) = scrub else {
+            self.open_and_seal(ready, &[], &mut report)?;
             return Ok(report);
-        }
-        common::ready_to_seal(self.ctx, &self.vault)?;
-        let ready = self.check(new, &mut report)?;
-        if !ready.is_empty() {
-            self.seal(ready, &mut report)?;
-        }
+        };
+        let here: Vec<&Found> = ready.iter().map(|ready| &ready.found).chain(&same).collect();
+        let proofs = scrub.plan(self.ctx, &here)?;
+        self.open_and_seal(ready, &proofs, &mut report)?;
+        scrub.finish(self.ctx, &self.vault)?;
         Ok(report)
     }
 
-    /// Those that the vault does not have.
-    fn sort(&self, harvest: Harvest, report: &mut Report) -> Result<Vec<Found>> {
+    /// What the vault does not have, and what it has.
+    fn sort(&self, harvest: Harvest, report: &mut Report) -> Result<Sorted> {
         harvest.left.into_iter().for_each(|left| report.add_left(left));
-        let mut new = Vec::new();
+        let (mut new, mut in_vault) = (Vec::new(), Vec::new());
         for found in harvest.found {
             if !self.vault.has_entry(&found.profile) {
                 new.push(found);
                 continue;
             }
-            // A sidecar proves nothing, but here it only decides what is left alone.
-            let same = self
-                .vault
-                .sidecar(&found.profile)?
-                .is_some_and(|sidecar| sidecar.access_key_id == found.key.id);
-            match (same, self.wishes.replace, harvest.asked) {
-                (true, _, _) => report.add(found.profile.as_str(), Outcome::Same),
-                (false, Replace::Existing, _) => new.push(found),
-                (false, Replace::Never, Asked::ByName) => {
+            let known = self.known(&found)?;
+            match (known, self.wishes.replace, harvest.asked) {
+                (Known::This, _, _) => {
+                    report.add(found.profile.as_str(), Outcome::Same);
+                    in_vault.push(found);
+                }
+                (Known::Another | Known::Unclear, Replace::Existing, _) => new.push(found),
+                (Known::Unclear, Replace::Never, _) => {
+                    report.add(found.profile.as_str(), Outcome::Unclear);
+                    in_vault.push(found);
+                }
+                (Known::Another, Replace::Never, Asked::ByName) => {
                     return Err(Error::new(
                         ErrorKind::Conflict,
                         format!(
@@ -105,10 +140,22 @@ impl<'a> Intake<'a> {
                     )
                     .hint("--force replaces it"));
                 }
-                (false, Replace::Never, Asked::ForAll) => report.add(found.profile.as_str(), Outcome::Different),
+                (Known::Another, Replace::Never, Asked::ForAll) => {
+                    report.add(found.profile.as_str(), Outcome::Different);
+                }
             }
         }
-        Ok(new)
+        Ok(Sorted { new, same: in_vault })
+    }
+
+    /// Which key the vault has, as far as can be told without opening. A sidecar proves nothing, but here it only decides what is left
+    /// alone; before a key leaves its file the entry itself is opened.
+    fn known(&self, found: &Found) -> Result<Known> {
+        Ok(match self.vault.sidecar(&found.profile)? {
+            Some(sidecar) if sidecar.access_key_id == found.key.id => Known::This,
+            Some(_) => Known::Another,
+            None => Known::Unclear,
+        })
     }
 
     /// Asks AWS about each. One that AWS refuses does not keep the others out.
@@ -152,17 +199,40 @@ impl<'a> Intake<'a> {
         format!("these {} access keys", names.len())
     }
 
-    fn seal(&self, ready: Vec<Ready>, report: &mut Report) -> Result<()> {
-        let names: Vec<ProfileName> = ready.iter().map(|ready| ready.found.profile.clone()).collect();
+    /// Opens the vault once for all that is to be sealed, and then each entry that has to be proved.
+    fn open_and_seal(&self, ready: Vec<Ready>, proofs: &[Proof], report: &mut Report) -> Result<()> {
+        if ready.is_empty() && proofs.is_empty() {
+            return Ok(());
+        }
         // Read anew: the person may have been asked something, and somebody else may have changed the keys meanwhile.
         let keyring = common::keyring(&self.vault)?;
         let mut unlocked = unlock(self.ctx, &self.vault, &keyring, self.choice, None, "the vault")?;
-        let mut touches = Touches::planned(&self.ctx.dialogue, unlocked.key.touches_for(1, 0));
+        let opened = usize::from(!ready.is_empty()) + proofs.len();
+        let mut touches = Touches::planned(&self.ctx.dialogue, unlocked.key.touches_for(opened, 0));
+        if touches.total() > 1 {
+            self.ctx.dialogue.tell(&format!("{} touches", touches.total()));
+        }
+        if !ready.is_empty() {
+            self.seal(ready, &mut unlocked, &mut touches, report)?;
+        }
+        for proof in proofs {
+            self.prove(proof, &mut unlocked, &mut touches)
+                .map_err(|error| error.within("the files were left as they are"))?;
+        }
+        common::tell_ways_in(self.ctx, unlocked.trusted.list());
+        Ok(())
+    }
+
+    fn seal(
+        &self,
+        ready: Vec<Ready>,
+        unlocked: &mut Unlocked<'_>,
+        touches: &mut Touches<'_>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let names: Vec<ProfileName> = ready.iter().map(|ready| ready.found.profile.clone()).collect();
         let purpose = format!("seal {}", self.few(&names, "to be sealed"));
-        let secret = entry::open_vault_secret(&self.vault, &mut unlocked, &purpose, &mut touches)?;
-        let trusted = unlocked.trusted;
-        // The PIN is dropped on the token as soon as nothing more is opened.
-        drop(unlocked.key);
+        let secret = entry::open_vault_secret(&self.vault, unlocked, &purpose, touches)?;
         for (nth, Ready { found, arn }) in ready.into_iter().enumerate() {
             let new = NewEntry {
                 profile: &found.profile,
@@ -171,12 +241,27 @@ impl<'a> Intake<'a> {
                 added: self.ctx.now(),
                 replace: self.wishes.replace,
             };
-            entry::store_access_key(self.ctx, &self.vault, &trusted, secret.clone(), new)
+            entry::store_access_key(self.ctx, &self.vault, &unlocked.trusted, secret.clone(), new)
                 .map_err(|error| half_way(error, &names, nth))?;
             report.add(found.profile.as_str(), Outcome::Sealed);
         }
-        common::tell_ways_in(self.ctx, trusted.list());
         Ok(())
+    }
+
+    /// Opens an entry, and compares it with what stands in the file.
+    fn prove(&self, proof: &Proof, unlocked: &mut Unlocked<'_>, touches: &mut Touches<'_>) -> Result<()> {
+        let profile = &proof.profile;
+        let file = self.vault.entry_file(profile)?;
+        let purpose = format!("see that {profile} opens");
+        let opened = entry::open_access_key(self.ctx, &self.vault, unlocked, profile, &file, &purpose, touches)?;
+        if (opened.key.id.as_str(), opened.key.secret.expose()) == (proof.key.id.as_str(), proof.key.secret.expose()) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!("the vault's key of {profile} is another one than the file's"),
+        )
+        .hint("--force replaces it"))
     }
 }
 

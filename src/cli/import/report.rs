@@ -12,6 +12,8 @@ pub enum Outcome {
     Same,
     /// The vault has another key for the profile.
     Different,
+    /// The vault has a key for the profile, and which one is not told without opening it.
+    Unclear,
     /// It ends by itself.
     Temporary,
     /// It can't be read.
@@ -26,7 +28,6 @@ pub enum Outcome {
 #[derive(Default)]
 pub struct Report {
     lines: Vec<(String, Outcome)>,
-    hints: Vec<String>,
 }
 
 impl Report {
@@ -66,6 +67,10 @@ impl Report {
                     "different",
                     format!("{what}: the vault has another key for it, which was left; --force replaces it"),
                 ),
+                Outcome::Unclear => (
+                    "there already",
+                    format!("{what}: the vault has a key for it already; `tapvault export {what}` shows which"),
+                ),
                 Outcome::Temporary => (
                     "temporary",
                     format!("{what}: temporary credentials, left where they are; they end by themselves"),
@@ -82,9 +87,12 @@ impl Report {
             let error = match outcome {
                 Outcome::Refused(error) => Some(error.within(&what)),
                 Outcome::Damaged(how) => Some(Error::new(ErrorKind::Config, format!("{what}: {how}"))),
-                Outcome::Sealed | Outcome::Same | Outcome::Different | Outcome::Temporary | Outcome::Shadowed(_) => {
-                    None
-                }
+                Outcome::Sealed
+                | Outcome::Same
+                | Outcome::Different
+                | Outcome::Unclear
+                | Outcome::Temporary
+                | Outcome::Shadowed(_) => None,
             };
             failed = failed.or(error);
         }
@@ -92,7 +100,6 @@ impl Report {
             let sum: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
             note(&sum.join(", "));
         }
-        self.hints.iter().for_each(|hint| note(hint));
         match failed {
             Some(error) => Err(error.hint("the others are as the lines above say")),
             None => Ok(()),

@@ -312,7 +312,7 @@ impl Scene {
 
 /// What happens at a write. A kill is left out where it would find the files just as another one does: at the fsync of a
 /// temporary file, whose rename comes next, and at the call after the fsync of a folder.
-fn faults(before: Option<&Point>, point: &Point) -> Vec<Fault> {
+pub fn faults(before: Option<&Point>, point: &Point) -> Vec<Fault> {
     let of_temporary = |point: &Point| point.place.ends_with(".tmp-*");
     let error = Fault::Error(match point.call.as_str() {
         "fsync" | "fdatasync" => "EIO",

@@ -1,7 +1,7 @@
 //! Strikes the shipped program at one system call: killed before it, or told that it failed. strace(1) does it, so nothing of
 //! this is in the program.
 //!
-//! First the command runs untouched under strace; its trace gives every call that writes to the vault or the state folder, and
+//! First the command runs untouched under strace; its trace gives every call that writes to the vault, the state folder or ~/.aws, and
 //! the how-manieth of its name it is in its thread, for so strace counts (`when=`). Then it runs once for each of them.
 
 use crate::bench::Bench;
@@ -173,7 +173,11 @@ struct Trace {
 impl Trace {
     fn read(bench: &Bench) -> Self {
         let text = fs::read_to_string(log(bench)).expect("strace's log");
-        let folders = [("vault", bench.vault()), ("state", bench.state_folder())];
+        let folders = [
+            ("vault", bench.vault()),
+            ("state", bench.state_folder()),
+            ("aws", bench.home().join(".aws")),
+        ];
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let (mut writes, mut opens) = (Vec::new(), Vec::new());
         for line in text.lines() {
@@ -241,7 +245,8 @@ fn place(folders: &[(&str, PathBuf)], arguments: &str) -> Option<String> {
 
 /// Without the random part of a temporary file's name.
 pub fn plain(path: &str) -> String {
-    match path.find(".tmp-") {
+    let at = [".tmp-", ".tapvault-tmp-"].iter().find_map(|name| path.find(name));
+    match at {
         Some(at) => format!("{}.tmp-*", &path[..at]),
         None => path.trim_end_matches('/').to_owned(),
     }
