@@ -3,7 +3,7 @@
 pub mod capture;
 pub mod environment;
 
-pub use capture::{Inherit, capture};
+pub use capture::{Conversation, Inherit, capture, converse};
 
 use crate::context::Env;
 use crate::error::{Error, ErrorKind, Result, plain_io};

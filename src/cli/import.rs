@@ -6,11 +6,13 @@ use crate::profile::files::rewrite::Backup;
 use crate::vault::unlock::KeyChoice;
 use aws_credentials::AwsFiles;
 use clap::{Args, Subcommand};
+use harvest::Because;
 use intake::{Intake, Wishes};
 use scrub::Scrub;
 use std::path::PathBuf;
 
 mod aws_credentials;
+mod aws_vault;
 mod csv;
 mod harvest;
 mod intake;
@@ -22,15 +24,22 @@ mod scrub;
 /// Each is checked with AWS and sealed; one touch is enough for all of them. What the vault has already is left as it
 /// is, so a second run does nothing. Temporary credentials are named and left.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ImportArgs {
     #[command(subcommand)]
-    source: Source,
+    source: Option<Source>,
+    /// From everything that is here: the AWS files, and aws-vault if it is installed
+    #[arg(long, required = true)]
+    all: bool,
+    #[command(flatten)]
+    take: TakeArgs,
 }
 
 #[derive(Subcommand)]
 enum Source {
     AwsCredentials(AwsCredentialsArgs),
     Csv(CsvArgs),
+    AwsVault(AwsVaultArgs),
 }
 
 /// How keys are taken in, wherever they come from.
@@ -75,8 +84,23 @@ struct CsvArgs {
     take: TakeArgs,
 }
 
+/// From aws-vault, by running it
+///
+/// It may ask for its own passphrase, once for each profile. Its entries stay where they are.
+#[derive(Args)]
+struct AwsVaultArgs {
+    /// Only this profile; can be given more than once
+    #[arg(long, value_name = "NAME", add = completion::profiles())]
+    profile: Vec<ProfileName>,
+    #[command(flatten)]
+    take: TakeArgs,
+}
+
 pub fn run(args: ImportArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
-    match args.source {
+    let Some(source) = args.source else {
+        return all(&args.take, ctx, choice);
+    };
+    match source {
         Source::AwsCredentials(args) => {
             let files = AwsFiles::read(ctx)?;
             let harvest = aws_credentials::harvest(&files, &args.profile)?;
@@ -96,7 +120,27 @@ pub fn run(args: ImportArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
             ));
             told
         }
+        Source::AwsVault(args) => {
+            let harvest = aws_vault::harvest(ctx, &args.profile)?;
+            let intake = Intake::new(ctx, choice, wishes(&args.take));
+            intake.take_in(harvest, None)?.tell(ctx)
+        }
     }
+}
+
+/// From every source that is here. A key that stands in two of them is taken from the first.
+fn all(take: &TakeArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
+    let mut harvest = aws_credentials::harvest(&AwsFiles::read(ctx)?, &[])?;
+    if aws_vault::is_installed(ctx) {
+        match aws_vault::harvest(ctx, &[]) {
+            Ok(more) => harvest.append(more),
+            Err(error) => harvest.leave("aws-vault", Because::Withheld(error.message().to_owned())),
+        }
+    } else {
+        ctx.dialogue
+            .note("aws-vault is not installed, so nothing is taken from it");
+    }
+    Intake::new(ctx, choice, wishes(take)).take_in(harvest, None)?.tell(ctx)
 }
 
 fn wishes(args: &TakeArgs) -> Wishes {

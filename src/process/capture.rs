@@ -1,6 +1,7 @@
-//! Runs a helper by the shell and takes what it prints: `passphrase_command`, `mfa_process`, `credential_process`.
+//! Runs a helper and takes what it prints: `passphrase_command`, `mfa_process`, `credential_process`, all by the shell, and programs
+//! that talk with the person themselves.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, plain_io};
 use crate::secret::{SECRET_VARIABLES, SecretText};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
@@ -45,6 +46,56 @@ pub fn capture(line: &str, what: &str, inherit: Inherit, patience: Duration) -> 
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|err| failed(format!("could not be run: {err}")))?;
+    let text = gather(&mut child, what, patience)?;
+    if text.expose().trim().is_empty() {
+        return Err(failed("printed nothing".into()));
+    }
+    Ok(text)
+}
+
+/// How a program is started that a person may have to talk to.
+pub struct Conversation<'a> {
+    /// The program, looked for on the PATH.
+    pub program: &'a str,
+    /// What it is told.
+    pub arguments: &'a [&'a str],
+    /// Variables that it does not get, beside AWS's secrets.
+    pub without: &'a [&'a str],
+    /// Variables that it gets with another value.
+    pub with: &'a [(&'a str, &'a str)],
+    /// When it is killed.
+    pub patience: Duration,
+}
+
+/// Runs a program that may ask the person something, and returns what it prints, which may be nothing.
+///
+/// It has our standard input and error.
+///
+/// # Errors
+/// As [`capture`], but for an empty output.
+pub fn converse(conversation: &Conversation<'_>) -> Result<SecretText> {
+    let what = format!("`{} {}`", conversation.program, conversation.arguments.join(" "));
+    let mut command = Command::new(conversation.program);
+    for name in SECRET_VARIABLES.iter().chain(conversation.without) {
+        command.env_remove(name);
+    }
+    let mut child = command
+        .args(conversation.arguments)
+        .envs(conversation.with.iter().copied())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|err| {
+            Error::new(
+                ErrorKind::Config,
+                format!("{what} could not be run: {}", plain_io(&err)),
+            )
+        })?;
+    gather(&mut child, &what, conversation.patience)
+}
+
+/// Everything that `child` prints until it ends well.
+fn gather(child: &mut Child, what: &str, patience: Duration) -> Result<SecretText> {
+    let failed = |how: String| Error::new(ErrorKind::Config, format!("{what} {how}"));
     let stdout = child.stdout.take().ok_or_else(|| failed("has no output".into()))?;
     // A channel and not a join: a background process of the helper's may keep the pipe open for ever.
     let (send, output) = mpsc::channel();
@@ -53,9 +104,8 @@ pub fn capture(line: &str, what: &str, inherit: Inherit, patience: Duration) -> 
         let read = stdout.take(LONGEST + 1).read_to_end(&mut bytes);
         let _ = send.send(read.map(|_| bytes));
     });
-    let Some(status) = wait(&mut child, patience).map_err(|err| failed(format!("could not be waited for: {err}")))?
-    else {
-        end(&mut child);
+    let Some(status) = wait(child, patience).map_err(|err| failed(format!("could not be waited for: {err}")))? else {
+        end(child);
         return Err(failed(format!("did not end within {} s", patience.as_secs())));
     };
     let bytes = output.recv_timeout(Duration::from_secs(2));
@@ -70,9 +120,6 @@ pub fn capture(line: &str, what: &str, inherit: Inherit, patience: Duration) -> 
         .map_err(|_| failed("ended, but something it started keeps its output open".into()))?
         .map_err(|err| failed(format!("could not be read: {err}")))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| failed("printed something that is not UTF-8 text".into()))?;
-    if text.trim().is_empty() {
-        return Err(failed("printed nothing".into()));
-    }
     Ok(SecretText::copy_of(text))
 }
 
@@ -154,6 +201,31 @@ mod tests {
         ] {
             assert_eq!(run(line).err().map(|e| e.kind()), Some(ErrorKind::Config), "{line}");
         }
+    }
+
+    fn talk(script: &str, patience: Duration) -> Result<SecretText> {
+        converse(&Conversation {
+            program: "sh",
+            arguments: &["-c", script],
+            without: &["HOME"],
+            with: &[("TOLD", "yes")],
+            patience,
+        })
+    }
+
+    #[test]
+    fn a_program_that_talks_gets_the_environment_that_it_should_and_may_print_nothing() {
+        let long = Duration::from_secs(5);
+        let text = talk("printf %s \"$TOLD${HOME-unset}\"", long).expect("output");
+        assert_eq!(text.expose(), "yesunset");
+        assert!(talk("true", long).expect("output").is_empty());
+        let error = talk("exit 3", long).err().expect("an error").to_string();
+        assert!(error.contains("failed (exit status: 3)"), "{error}");
+        let error = talk("sleep 60", Duration::from_millis(50))
+            .err()
+            .expect("an error")
+            .to_string();
+        assert!(error.contains("did not end"), "{error}");
     }
 
     #[test]

@@ -104,6 +104,12 @@ impl Setup {
         self
     }
 
+    /// One token, which is not the one that other benches have: another machine's.
+    pub fn other_token(mut self) -> Self {
+        self.tokens = vec![TokenSpec::new(OTHER_SERIAL, Firmware::V5_4_3)];
+        self
+    }
+
     /// No token, and no pcscd either.
     pub fn no_token(mut self) -> Self {
         self.tokens.clear();

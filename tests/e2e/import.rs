@@ -1,5 +1,6 @@
 //! Moving in from elsewhere: access keys from files and from other programs come into the vault, and what is left is said.
 
+mod aws_vault;
 mod csv;
 mod plain_files;
 mod scrub;

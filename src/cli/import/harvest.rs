@@ -29,6 +29,8 @@ pub enum Because {
     Damaged(String),
     /// Another key for the same profile comes first; in words.
     Shadowed(String),
+    /// Its source does not hand it out; in words.
+    Withheld(String),
 }
 
 /// Whether the person named the profiles. What was named and can't be had is an error.
@@ -73,6 +75,12 @@ impl Harvest {
                 );
             }
         }
+    }
+
+    /// Adds what another source holds, after what is here.
+    pub fn append(&mut self, other: Harvest) {
+        other.found.into_iter().for_each(|found| self.add(found));
+        self.left.extend(other.left);
     }
 
     /// Adds something that stays where it is.

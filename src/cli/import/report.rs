@@ -20,6 +20,8 @@ pub enum Outcome {
     Damaged(String),
     /// Another key for the profile comes first.
     Shadowed(String),
+    /// Its source does not hand it out.
+    Withheld(String),
     /// AWS does not take it.
     Refused(Error),
 }
@@ -42,6 +44,7 @@ impl Report {
             Because::Temporary => Outcome::Temporary,
             Because::Damaged(how) => Outcome::Damaged(how),
             Because::Shadowed(how) => Outcome::Shadowed(how),
+            Because::Withheld(how) => Outcome::Withheld(how),
         };
         self.add(left.what, outcome);
     }
@@ -77,6 +80,7 @@ impl Report {
                 ),
                 Outcome::Damaged(how) => ("damaged", format!("{what}: not an access key that can be used: {how}")),
                 Outcome::Shadowed(how) => ("second for a profile", format!("{what}: left, for {how}")),
+                Outcome::Withheld(how) => ("skipped", format!("{what}: skipped: {how}")),
                 Outcome::Refused(error) => ("refused", format!("{what}: not sealed: {}", error.message())),
             };
             note(&line);
@@ -86,7 +90,9 @@ impl Report {
             }
             let error = match outcome {
                 Outcome::Refused(error) => Some(error.within(&what)),
-                Outcome::Damaged(how) => Some(Error::new(ErrorKind::Config, format!("{what}: {how}"))),
+                Outcome::Damaged(how) | Outcome::Withheld(how) => {
+                    Some(Error::new(ErrorKind::Config, format!("{what}: {how}")))
+                }
                 Outcome::Sealed
                 | Outcome::Same
                 | Outcome::Different
