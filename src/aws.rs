@@ -1,7 +1,11 @@
-//! STS as this program needs it: who am I, a session, a role. How the calls are made is `aws::client`'s affair.
+//! STS as this program needs it: who am I, a session, a role. How the calls are made is `aws::client`'s affair; `aws::iam` has
+//! a user's own access keys.
 
 mod client;
 mod failure;
+#[cfg(feature = "iam")]
+pub mod iam;
+mod sts;
 mod transport;
 
 use crate::context::Context;

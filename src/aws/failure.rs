@@ -17,6 +17,10 @@ pub struct Failure {
     retry_after: Option<Duration>,
     /// How far this machine's clock is ahead of AWS's, by the answer's Date.
     clock_ahead: Option<SignedDuration>,
+    /// How often the call was made.
+    attempts: u32,
+    /// The variable that named a proxy for it.
+    proxy: Option<&'static str>,
 }
 
 enum What {
@@ -79,6 +83,37 @@ impl Failure {
             what,
             retry_after: response.and_then(|response| retry_after(response, now)),
             clock_ahead: response.and_then(date).map(|theirs| now.duration_since(theirs)),
+            attempts: 1,
+            proxy: None,
+        }
+    }
+
+    /// The same failure, met at this attempt.
+    pub fn after(mut self: Box<Self>, attempts: u32) -> Box<Self> {
+        self.attempts = attempts;
+        self
+    }
+
+    /// The same failure, perhaps of a proxy that this variable names.
+    pub fn by_way_of(mut self: Box<Self>, proxy: Option<&'static str>) -> Box<Self> {
+        self.proxy = proxy;
+        self
+    }
+
+    /// AWS's error code, if AWS answered.
+    pub fn code(&self) -> Option<&str> {
+        match &self.what {
+            What::Refused { code, .. } => Some(code),
+            What::Broken(_) | What::Garbled(_) | What::Late | What::Unreachable(_) | What::Unsent(_) => None,
+        }
+    }
+
+    /// Whether it is certain that the call had no effect: AWS said no, in its own words and not while breaking down.
+    pub fn is_without_effect(&self) -> bool {
+        match &self.what {
+            What::Refused { status, .. } => *status < 500,
+            What::Unsent(_) => true,
+            What::Broken(_) | What::Garbled(_) | What::Late | What::Unreachable(_) => false,
         }
     }
 
@@ -133,11 +168,11 @@ impl Failure {
         }
     }
 
-    /// The error for the person, after so many attempts.
-    pub fn into_error(self, attempts: u32) -> Error {
-        let Failure { call, place, .. } = &self;
-        let tries = if attempts > 1 {
-            format!(" ({attempts} attempts)")
+    /// The error for the person.
+    pub fn to_error(&self) -> Error {
+        let Failure { call, place, .. } = self;
+        let tries = if self.attempts > 1 {
+            format!(" ({} attempts)", self.attempts)
         } else {
             String::new()
         };
@@ -177,6 +212,13 @@ impl Failure {
         };
         if let What::Refused { code, .. } = &self.what {
             error = error.refused_with(code.clone());
+        }
+        if let Some(name) = self.proxy
+            && error.kind() == ErrorKind::Network
+        {
+            error = error.hint(format!(
+                "{name} is set, so the call went to that proxy unless NO_PROXY names {place}"
+            ));
         }
         if let Some(after) = self.retry_after {
             error = error.hint(format!(
