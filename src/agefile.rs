@@ -89,6 +89,11 @@ impl AgeFile {
         self.bytes == bytes
     }
 
+    /// How long it is, in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// What the file is called in messages.
     pub fn name(&self) -> &str {
         &self.name

@@ -7,6 +7,8 @@
 //! entries/prod.age     an access key      entries/prod.json      its sidecar
 //! sessions/DIGEST.age  a session          sessions/DIGEST.json   its sidecar
 //! passphrases/N.age    the identity of passphrase key N
+//! rotations/prod.age   a new access key that waits to take its place   (waiting)
+//! rotations/prod.json  how far its rotation has come                   (the room `rotation`)
 //! next/                a change of keys that is being prepared   (change)
 //! ```
 //! What the files contain is docs/format.md's subject. Who may be asked to open them is `unlock`'s.
@@ -21,6 +23,7 @@ pub mod payload;
 pub mod session;
 pub mod sidecar;
 pub mod unlock;
+pub mod waiting;
 
 use crate::agefile::AgeFile;
 use crate::context::Paths;
@@ -41,6 +44,9 @@ pub(crate) const ENTRIES: &str = "entries";
 pub(crate) const SESSIONS: &str = "sessions";
 /// The folder of the passphrase keys' files.
 pub(crate) const PASSPHRASES: &str = "passphrases";
+
+/// The folder of the rotations that are under way.
+pub(crate) const ROTATIONS: &str = "rotations";
 
 /// A vault on disk.
 pub struct Vault {
@@ -87,7 +93,14 @@ impl Vault {
     /// [`ErrorKind::Damaged`] for wrong modes and unreadable lists.
     pub fn read(&self) -> Result<(Snapshot, Lock)> {
         self.folder.check()?;
-        for part in [ENTRIES, SESSIONS, PASSPHRASES, keyring::HISTORY, change::STAGE] {
+        for part in [
+            ENTRIES,
+            SESSIONS,
+            PASSPHRASES,
+            ROTATIONS,
+            keyring::HISTORY,
+            change::STAGE,
+        ] {
             self.folder.below(part).check()?;
         }
         if change::is_committed(&self.folder) {
@@ -111,6 +124,10 @@ impl Vault {
             part.ensure()?;
             part.sweep();
         }
+        // Most vaults have no rotation under way, and no folder for one.
+        let rotations = self.rotations();
+        rotations.check()?;
+        rotations.sweep();
         self.folder.sweep();
         self.memory.sweep();
         Ok(lock)
@@ -124,6 +141,21 @@ impl Vault {
     /// The sessions' folder.
     pub fn sessions(&self) -> Folder {
         self.folder.below(SESSIONS)
+    }
+
+    /// The folder of the rotations that are under way; missing before the first.
+    pub fn rotations(&self) -> Folder {
+        self.folder.below(ROTATIONS)
+    }
+
+    /// Every file that holds an access key, as `entries/prod.age`: those of the entries, and those that wait to replace one.
+    pub fn access_key_files(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for part in [ENTRIES, ROTATIONS] {
+            let names = self.folder.below(part).names(".age")?;
+            files.extend(names.into_iter().map(|name| format!("{part}/{name}")));
+        }
+        Ok(files)
     }
 
     /// Whether an access key is stored for `profile`.

@@ -93,7 +93,7 @@ impl<'a> Enrollment<'a> {
 
     /// How many touches the keys that are here will be asked for, beside those of the new key.
     pub fn touches(&self) -> Result<usize> {
-        let entries = self.vault.list()?.len();
+        let entries = self.vault.access_key_files()?.len();
         Ok(self
             .before
             .as_ref()
@@ -104,7 +104,7 @@ impl<'a> Enrollment<'a> {
     pub fn finish(mut self, mut new: NewKey<'a>, touches: &mut Touches<'_>) -> Result<Outcome> {
         let before = self.before.as_ref().map(|unlocked| unlocked.trusted.clone());
         let (kept, dropped) = self.keep(&new.record)?;
-        let entries = self.vault.list()?.len();
+        let entries = self.vault.access_key_files()?.len();
         // Without entries nothing has to be opened if K is made anew; that saves a touch.
         let method = if entries == 0 || !dropped.is_empty() {
             Method::Reencrypt

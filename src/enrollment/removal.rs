@@ -66,7 +66,7 @@ impl<'a> Removal<'a> {
 
     /// How many touches it will take.
     pub fn touches(&self) -> Result<usize> {
-        Ok(self.unlocked.key.touches_for(self.vault.list()?.len(), 1))
+        Ok(self.unlocked.key.touches_for(self.vault.access_key_files()?.len(), 1))
     }
 
     /// Seals everything anew without it.

@@ -10,7 +10,7 @@ use super::name::{file_stem, from_stem, hex};
 use super::payload::Payload;
 use super::sidecar::Sidecar;
 use super::unlock::Unlocked;
-use super::{ENTRIES, PASSPHRASES, VAULT_SECRET_FILE, Vault};
+use super::{ENTRIES, PASSPHRASES, ROTATIONS, VAULT_SECRET_FILE, Vault};
 mod commit;
 mod failure;
 
@@ -62,7 +62,7 @@ struct Sources {
     what: String,
     /// SHA-256 of the list that the change started from, hex.
     from: Option<String>,
-    /// Entry file -> SHA-256 of the file that its prepared version was made from, hex.
+    /// `entries/prod.age` -> SHA-256 of the file that its prepared version was made from, hex.
     entries: BTreeMap<String, String>,
 }
 
@@ -116,7 +116,7 @@ impl<'v> Change<'v> {
         let stage = vault.folder().below(STAGE);
         stage.remove_all()?;
         stage.ensure()?;
-        for part in [ENTRIES, PASSPHRASES] {
+        for part in [ENTRIES, ROTATIONS, PASSPHRASES] {
             stage.below(part).ensure()?;
         }
         let next = TrustedList::own(version);
@@ -206,37 +206,46 @@ impl<'v> Change<'v> {
         })
     }
 
-    /// The entries that still have to be prepared, by file name.
+    /// The entries, and the access keys that wait to replace one, that still have to be prepared: `entries/prod.age`.
     pub fn pending(&self) -> Result<Vec<String>> {
-        let entries = self.vault.entries();
         let mut pending = Vec::new();
-        for file in entries.names(".age")? {
-            let Some(bytes) = entries.read(&file)? else { continue };
-            let prepared = self.sources.entries.get(&file) == Some(&hex(&Sha256::digest(&bytes)))
-                && self.stage.below(ENTRIES).path().join(&file).exists();
+        for path in self.vault.access_key_files()? {
+            let (folder, name) = self.place(&path);
+            let Some(bytes) = folder.read(name)? else { continue };
+            let prepared = self.sources.entries.get(&path) == Some(&hex(&Sha256::digest(&bytes)))
+                && self.stage.path().join(&path).exists();
             if !prepared {
-                pending.push(file);
+                pending.push(path);
             }
         }
         Ok(pending)
     }
 
-    /// Prepares one entry: one unwrap, so one touch of a token. Returns its profile, or `None` if it is gone.
+    /// The folder and the name of `entries/prod.age`.
+    fn place<'p>(&self, path: &'p str) -> (Folder, &'p str) {
+        let (part, name) = path.split_once('/').unwrap_or((ENTRIES, path));
+        (self.vault.folder().below(part), name)
+    }
+
+    /// Prepares one file: one unwrap, so one touch of a token. Returns the profile of an entry; `None` if it is gone, or only waits
+    /// to become one.
     pub fn prepare(
         &mut self,
-        file: &str,
+        path: &str,
         unlocked: &mut Unlocked<'_>,
         touches: &mut Touches<'_>,
     ) -> Result<Option<String>> {
-        let entries = self.vault.entries();
+        let (folder, file) = self.place(path);
         // Gone meanwhile: nothing to prepare.
-        let Some(bytes) = entries.read(file)? else {
+        let Some(bytes) = folder.read(file)? else {
             return Ok(None);
         };
         let source = hex(&Sha256::digest(&bytes));
-        let profile = profile_of(&entries, file)?;
-        let sealed = AgeFile::parse(&format!("{ENTRIES}/{file}"), bytes)?;
-        let purpose = format!("open {profile} and seal it anew");
+        let is_entry = folder.path() == self.vault.entries().path();
+        let profile = profile_of(&self.vault.entries(), file)?;
+        let sealed = AgeFile::parse(path, bytes)?;
+        let what = if is_entry { "" } else { " (its new access key)" };
+        let purpose = format!("open {profile}{what} and seal it anew");
         let file_key = unlocked
             .key
             .unwrap_file_key(sealed.stanzas(), &purpose, touches)
@@ -252,7 +261,7 @@ impl<'v> Change<'v> {
             &payload.profile,
             &unlocked.trusted.list().secret_digest(),
         )?;
-        check_place(&payload.profile, file)?;
+        check_place(&payload.profile, path)?;
         let prepared = match self.method {
             Method::Rewrap => {
                 if self.secret.is_none() {
@@ -268,10 +277,11 @@ impl<'v> Change<'v> {
                 seal(&payload.to_json()?, &self.next.recipients()?)?
             }
         };
-        self.stage.below(ENTRIES).replace(file, &prepared)?;
-        self.sources.entries.insert(file.to_owned(), source);
+        let part = path.strip_suffix(file).unwrap_or(path).trim_end_matches('/');
+        self.stage.below(part).replace(file, &prepared)?;
+        self.sources.entries.insert(path.to_owned(), source);
         self.write_sources()?;
-        Ok(Some(profile))
+        Ok(is_entry.then_some(profile))
     }
 
     /// Makes the change happen, unless an entry was added or changed since: those are returned and have to be prepared first.
@@ -286,13 +296,15 @@ impl<'v> Change<'v> {
             return Ok(Err((self, pending)));
         }
         // Prepared, and removed from the vault since: must not come back.
-        let staged = self.stage.below(ENTRIES);
-        for file in staged.names(".age")? {
-            if !self.vault.entries().path().join(&file).exists() {
-                staged.remove(&file)?;
+        for part in [ENTRIES, ROTATIONS] {
+            let staged = self.stage.below(part);
+            for file in staged.names(".age")? {
+                if !self.vault.folder().below(part).path().join(&file).exists() {
+                    staged.remove(&file)?;
+                }
             }
+            staged.sync()?;
         }
-        staged.sync()?;
         if !self.stage.path().join(VAULT_SECRET_FILE).exists() {
             // All entries were removed while their keys were being added.
             return Err(
@@ -398,13 +410,13 @@ fn profile_of(entries: &Folder, file: &str) -> Result<String> {
 }
 
 /// An entry that was copied over another one must not be sealed anew in the wrong place.
-fn check_place(profile: &str, file: &str) -> Result<()> {
-    if format!("{}.age", file_stem(profile)) == file {
+fn check_place(profile: &str, path: &str) -> Result<()> {
+    if path.ends_with(&format!("/{}.age", file_stem(profile))) {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Forged,
-        format!("{ENTRIES}/{file} was sealed for profile {profile:?}; it was copied there"),
+        format!("{path} was sealed for profile {profile:?}; it was copied there"),
     )
     .hint("restore it from a backup, or move it away"))
 }

@@ -204,28 +204,29 @@ pub fn store_access_key(
     if replace == Replace::Never && entries.path().join(&file).exists() {
         return Err(exists(profile));
     }
-    let beside = vault
-        .sidecar(profile)?
-        .map(|sidecar| sidecar.generation)
-        .filter(|generation| *generation <= HIGHEST_CLAIM)
-        .unwrap_or_default();
-    let seen = vault.memory().generation_of(&trusted.list().vault, profile.as_str())?;
     let payload = Payload {
         profile: profile.as_str().to_owned(),
         entry: EntryId::random(),
-        generation: beside.max(seen).saturating_add(1),
+        generation: next_generation(vault, trusted, profile)?,
         vault_secret,
         content: Content::AccessKey { key, arn, added },
     };
     let sealed = seal(&payload.to_json()?, &trusted.recipients()?)?;
     super::session::drop_for(vault, Some(profile.as_str()))?;
     entries.replace(&file, &sealed)?;
-    let sidecar = Sidecar::of(&payload).map_or(Ok(()), |sidecar| {
-        entries.replace(&sidecar_file(profile.as_str()), &sidecar.to_json())
+    note_new_entry(ctx, vault, trusted, &payload);
+    Ok(())
+}
+
+/// Writes what belongs beside an entry that has just come to its place. The entry is what counts: what fails is told.
+pub(super) fn note_new_entry(ctx: &Context, vault: &Vault, trusted: &TrustedList, payload: &Payload) {
+    let profile = &payload.profile;
+    let sidecar = Sidecar::of(payload).map_or(Ok(()), |sidecar| {
+        vault.entries().replace(&sidecar_file(profile), &sidecar.to_json())
     });
     let remembered = vault.memory().remember_entry(
         &trusted.list().vault,
-        profile.as_str(),
+        profile,
         payload.generation,
         payload.entry.as_str(),
     );
@@ -234,7 +235,17 @@ pub fn store_access_key(
             "warning: {profile} is sealed, but what belongs beside it is not written: {error}"
         ));
     }
-    Ok(())
+}
+
+/// The generation of the profile's next access key: more than its sidecar says and than this machine has seen.
+pub(super) fn next_generation(vault: &Vault, trusted: &TrustedList, profile: &ProfileName) -> Result<u64> {
+    let beside = vault
+        .sidecar(profile)?
+        .map(|sidecar| sidecar.generation)
+        .filter(|generation| *generation <= HIGHEST_CLAIM)
+        .unwrap_or_default();
+    let seen = vault.memory().generation_of(&trusted.list().vault, profile.as_str())?;
+    Ok(beside.max(seen).saturating_add(1))
 }
 
 /// Removes the access key of `profile`, its sidecar and its sessions. `opened` is the file that the touch was for.

@@ -3,6 +3,8 @@
 //! Used for the vault and for the state folder. What the files mean is left to others.
 
 use crate::error::{Error, ErrorKind, Result, io};
+use rand::RngCore;
+use rand::rngs::OsRng;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
@@ -32,7 +34,24 @@ pub struct Folder {
 
 /// The folder's lock, held until dropped.
 pub struct Lock {
-    _file: Option<File>,
+    file: Option<File>,
+}
+
+impl Lock {
+    /// Writes this process's ID into the lock file, for whoever finds it held.
+    pub fn sign(&self) -> Result<()> {
+        let Some(mut file) = self.file.as_ref() else {
+            return Ok(());
+        };
+        file.set_len(0)
+            .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
+            .map_err(|err| io("writing", Path::new("the lock file"), &err))
+    }
+}
+
+/// Room on the disk for something that must not fail for want of it; given back when dropped.
+pub struct Room {
+    _file: tempfile::NamedTempFile,
 }
 
 impl Folder {
@@ -113,7 +132,7 @@ impl Folder {
             Ok(file) => self.acquire(file, LOCK, File::try_lock_shared),
             // Something else in its place keeps nobody from changing anything.
             Err(error) if error.kind() == ErrorKind::Damaged => Err(error),
-            Err(_) => Ok(Lock { _file: None }),
+            Err(_) => Ok(Lock { file: None }),
         }
     }
 
@@ -126,7 +145,7 @@ impl Folder {
     pub fn try_lock_called(&self, name: &str) -> Result<Option<Lock>> {
         let file = self.lock_file(name)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+            Ok(()) => Ok(Some(Lock { file: Some(file) })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(err)) => Err(io("locking", &self.path, &err)),
         }
@@ -182,6 +201,22 @@ impl Folder {
         temporary.as_file().sync_all().map_err(failed)?;
         temporary.persist(&path).map_err(|err| failed(err.error))?;
         self.sync()
+    }
+
+    /// Takes up `bytes` of room on the disk: what has to be written later will find it. A killed command's room is swept like
+    /// any temporary file.
+    pub fn reserve(&self, bytes: usize) -> Result<Room> {
+        let failed = |err: std::io::Error| io("reserving room in", &self.path, &err);
+        let mut file = tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .tempfile_in(&self.path)
+            .map_err(failed)?;
+        // Not zeros: a file system that compresses would keep no room for those.
+        let mut noise = vec![0; bytes];
+        OsRng.fill_bytes(&mut noise);
+        file.write_all(&noise).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        Ok(Room { _file: file })
     }
 
     /// Moves `name` from here into `to` under the same name, replacing what is there.
@@ -269,7 +304,7 @@ impl Folder {
         let mut pause = Duration::from_millis(1);
         loop {
             match attempt(&file) {
-                Ok(()) => return Ok(Lock { _file: Some(file) }),
+                Ok(()) => return Ok(Lock { file: Some(file) }),
                 Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_PATIENCE => {
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(20));

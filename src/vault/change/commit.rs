@@ -8,13 +8,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::vault::folder::Folder;
 use crate::vault::keyring::{HISTORY, KeyList, Keyring, LIST_FILE, Version};
 use crate::vault::name::{file_stem, hex};
-use crate::vault::{ENTRIES, PASSPHRASES, SESSIONS, VAULT_SECRET_FILE};
+use crate::vault::{ENTRIES, PASSPHRASES, ROTATIONS, SESSIONS, VAULT_SECRET_FILE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Its presence means: the change has happened, only the moves may be missing.
 const COMMIT: &str = "COMMIT";
+
+/// The folders from which prepared files are moved.
+const PARTS: [&str; 3] = [ENTRIES, ROTATIONS, PASSPHRASES];
 
 /// What `next/COMMIT` says.
 #[derive(Serialize, Deserialize)]
@@ -35,7 +38,7 @@ pub(super) fn declare(vault: &Folder, from: Option<String>) -> Result<()> {
         }
         Ok(())
     };
-    for part in [ENTRIES, PASSPHRASES] {
+    for part in PARTS {
         for name in stage.below(part).names(".age")? {
             add(&stage.below(part), &format!("{part}/"), name)?;
         }
@@ -70,8 +73,10 @@ pub fn finish(vault: &Folder) -> Result<()> {
         return Ok(());
     }
     let stage = vault.below(STAGE);
-    for folder in [&stage, &stage.below(ENTRIES), &stage.below(PASSPHRASES)] {
-        folder.check()?;
+    stage.check()?;
+    for part in PARTS {
+        stage.below(part).check()?;
+        vault.below(part).check()?;
     }
     for part in [ENTRIES, PASSPHRASES, SESSIONS, HISTORY] {
         vault.below(part).ensure()?;
@@ -89,10 +94,14 @@ pub fn finish(vault: &Folder) -> Result<()> {
             None => (stage.clone(), vault.clone()),
         };
         if from.path().join(name).exists() {
+            to.ensure()?;
             from.hand_over(name, &to)?;
         }
     }
     vault.below(ENTRIES).sync()?;
+    if vault.below(ROTATIONS).exists() {
+        vault.below(ROTATIONS).sync()?;
+    }
     drop_orphaned_passphrases(vault, &list)?;
     // Sessions are sealed to the keys of before; they are fetched anew.
     let sessions = vault.below(SESSIONS);
@@ -108,7 +117,7 @@ pub fn finish(vault: &Folder) -> Result<()> {
     }
     vault.sync()?;
     // COMMIT goes last but for the empty folder, so that a finish that is cut short is taken up again.
-    for part in [ENTRIES, PASSPHRASES] {
+    for part in PARTS {
         stage.below(part).remove_all()?;
     }
     stage.remove(SOURCES)?;
@@ -149,10 +158,7 @@ fn read(stage: &Folder) -> Result<Record> {
     let well_formed = |path: &str| match split(path) {
         (None, name) => [LIST_FILE, VAULT_SECRET_FILE].contains(&name),
         (Some(part), name) => {
-            [ENTRIES, PASSPHRASES].contains(&part)
-                && name.ends_with(".age")
-                && !name.starts_with('.')
-                && !name.contains('/')
+            PARTS.contains(&part) && name.ends_with(".age") && !name.starts_with('.') && !name.contains('/')
         }
     };
     if !record.files.keys().all(|path| well_formed(path)) || !record.files.contains_key(LIST_FILE) {
