@@ -5,13 +5,14 @@
 //! [`Chain::inputs`] changes when an answer could change and stays when a line of the config moves.
 
 mod address;
-mod call;
+pub mod call;
 mod command;
 mod duration;
 mod error;
 mod explain;
 pub mod mfa;
 pub mod open;
+mod own;
 mod plan;
 mod refusal;
 pub mod resolve;
@@ -27,6 +28,7 @@ pub use address::Address;
 pub use call::default_session_name;
 pub use error::ChainError;
 pub use explain::Fact;
+pub use own::Own;
 
 /// What a profile's credentials are made from.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,8 @@ mod import;
 mod key;
 mod list;
 mod remove;
+#[cfg(feature = "iam")]
+mod rotate;
 
 use crate::context::{Chatter, Context};
 use crate::error::{Error, Result};
@@ -72,6 +74,8 @@ enum Command {
     List(list::ListArgs),
     #[command(visible_alias = "rm")]
     Remove(remove::RemoveArgs),
+    #[cfg(feature = "iam")]
+    Rotate(rotate::RotateArgs),
     Clear(clear::ClearArgs),
     Exec(exec::ExecArgs),
     Export(export::ExportArgs),
@@ -153,6 +157,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Import(args) => import::run(args, &ctx, &choice),
         Command::List(args) => list::run(&args, &ctx),
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
+        #[cfg(feature = "iam")]
+        Command::Rotate(args) => return rotate::run(&args, &ctx, &choice),
         Command::Clear(args) => clear::run(&args, &ctx),
         Command::Code(args) => code::run(&args, &ctx),
         Command::Exec(args) => return exec::run(args, &ctx, choice),

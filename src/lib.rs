@@ -35,6 +35,8 @@ pub mod profile;
 pub mod prompt;
 pub mod reading;
 pub mod render;
+#[cfg(feature = "iam")]
+pub mod rotation;
 pub mod secret;
 pub mod token;
 pub mod vault;

@@ -100,14 +100,6 @@ impl Failure {
         self
     }
 
-    /// AWS's error code, if AWS answered.
-    pub fn code(&self) -> Option<&str> {
-        match &self.what {
-            What::Refused { code, .. } => Some(code),
-            What::Broken(_) | What::Garbled(_) | What::Late | What::Unreachable(_) | What::Unsent(_) => None,
-        }
-    }
-
     /// Whether it is certain that the call had no effect: AWS said no, in its own words and not while breaking down.
     pub fn is_without_effect(&self) -> bool {
         match &self.what {

@@ -1,7 +1,7 @@
 //! One step as a call of STS: its inputs, where it goes, and what a refusal may mean.
 
 use super::mfa::Codes;
-use super::{AssumeRole, GetSessionToken, Step, refusal};
+use super::{Address, AssumeRole, GetSessionToken, Step, refusal};
 use crate::aws::{Endpoint, RoleRequest, Sts};
 use crate::context::Context;
 use crate::credential::{Credentials, Session};
@@ -10,7 +10,7 @@ use crate::presence::Touches;
 use crate::profile::{Partition, StsRegional};
 
 /// Makes the call of one step.
-pub(super) fn call(
+pub fn call(
     ctx: &Context,
     sts: &mut Sts<'_>,
     credentials: &Credentials,
@@ -89,6 +89,11 @@ fn assume_role(
 
 /// Where the step's call goes.
 pub(super) fn endpoint(step: &Step) -> Endpoint {
+    at(step.address())
+}
+
+/// Where a call to this address goes.
+pub fn at(address: &Address) -> Endpoint {
     /// Where `sts_regional_endpoints = legacy` means the global endpoint (AWS SDKs and Tools Reference Guide).
     const LEGACY: [&str; 15] = [
         "ap-northeast-1",
@@ -107,7 +112,6 @@ pub(super) fn endpoint(step: &Step) -> Endpoint {
         "us-west-1",
         "us-west-2",
     ];
-    let address = step.address();
     let region = &address.region.value;
     let is_set = |switch: &Option<crate::profile::Sourced<bool>>| switch.as_ref().is_some_and(|switch| switch.value);
     let legacy = address.url.is_none()

@@ -14,11 +14,13 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::process;
-use crate::profile::Sourced;
 use crate::profile::value::{Command, MfaSerial};
+use crate::profile::{ProfileName, Sourced};
 use crate::secret::SecretText;
 use crate::token::Serial;
+use crate::vault::Vault;
 use crate::vault::folder::Folder;
+use crate::vault::keyring::Keyring;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -61,6 +63,25 @@ pub struct Clues {
     pub tokens: Vec<Serial>,
     /// The profiles whose `oath = "..."` in config.toml counts, nearest first.
     pub profiles: Vec<String>,
+}
+
+impl Clues {
+    /// What vault and key list know of the user behind `entry`; nothing is opened. `profiles` as [`Clues::profiles`].
+    pub fn gather(
+        vault: &Vault,
+        keyring: Option<&Keyring>,
+        entry: &ProfileName,
+        profiles: Vec<String>,
+    ) -> Result<Self> {
+        let keys = keyring.iter().flat_map(|keyring| &keyring.unverified().keys);
+        Ok(Clues {
+            user: vault
+                .sidecar(entry)?
+                .and_then(|sidecar| sidecar.user().map(str::to_owned)),
+            tokens: keys.filter_map(|key| key.serial()).collect(),
+            profiles,
+        })
+    }
 }
 
 /// Why no token gives the codes.

@@ -121,25 +121,11 @@ fn needed<'c>(opening: &Opening<'_, 'c>, keyring: Option<&Keyring>) -> Result<Ve
             .rposition(Option::is_some)
             .map_or(0, |last| last + 1),
     };
-    let user = vault
-        .sidecar(entry)?
-        .and_then(|sidecar| sidecar.user().map(str::to_owned));
-    let tokens: Vec<_> = keyring
+    chain.steps[done..]
         .iter()
-        .flat_map(|keyring| &keyring.unverified().keys)
-        .filter_map(|key| key.serial())
-        .collect();
-    let pairs = chain.steps[done..].iter().filter_map(|step| Some((step, step.mfa()?)));
-    Ok(pairs
-        .map(|(step, mfa)| {
-            let clues = Clues {
-                user: user.clone(),
-                tokens: tokens.clone(),
-                profiles: chain.named_for(step),
-            };
-            (mfa, clues)
-        })
-        .collect())
+        .filter_map(|step| Some((step, step.mfa()?)))
+        .map(|(step, mfa)| Ok((mfa, Clues::gather(vault, keyring, entry, chain.named_for(step))?)))
+        .collect()
 }
 
 /// What the calls ended in.

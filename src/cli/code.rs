@@ -77,25 +77,21 @@ pub fn run(args: &CodeArgs, ctx: &Context) -> Result<()> {
 /// The device that is meant, and what helps to find its account.
 fn subject(ctx: &Context, vault: &Vault, text: &str) -> Result<(Mfa, Clues)> {
     let keyring = vault.read()?.0.keyring;
-    let mut clues = Clues {
-        user: None,
-        tokens: keyring
-            .iter()
-            .flat_map(|keyring| &keyring.unverified().keys)
-            .filter_map(|key| key.serial())
-            .collect(),
-        profiles: Vec::new(),
-    };
     let config = common::config(ctx)?;
     if config.profile(text).is_none() && text.starts_with("arn:") {
         let serial: MfaSerial = text
             .parse()
             .map_err(|err| Error::new(ErrorKind::Usage, format!("{text:?}: {err}")))?;
+        let clues = Clues {
+            tokens: keyring
+                .iter()
+                .flat_map(|keyring| &keyring.unverified().keys)
+                .filter_map(|key| key.serial())
+                .collect(),
+            ..Clues::default()
+        };
         let mfa = Mfa {
-            serial: Sourced {
-                value: serial,
-                origin: Said::Flag("SERIAL"),
-            },
+            serial: Sourced::new(serial, Said::Flag("SERIAL")),
             process: None,
         };
         return Ok((mfa, clues));
@@ -113,10 +109,7 @@ fn subject(ctx: &Context, vault: &Vault, text: &str) -> Result<(Mfa, Clues)> {
         Error::new(ErrorKind::Config, format!("profile {profile} has no mfa_serial"))
             .hint("name the profile that has one, or the device's ARN")
     })?;
-    clues.user = vault
-        .sidecar(&profile)?
-        .and_then(|sidecar| sidecar.user().map(str::to_owned));
-    clues.profiles = vec![profile.to_string()];
+    let clues = Clues::gather(vault, keyring.as_ref(), &profile, vec![profile.to_string()])?;
     Ok((
         Mfa {
             serial,

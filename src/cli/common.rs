@@ -3,15 +3,19 @@
 use super::key::first_key;
 use crate::aws::Endpoint;
 use crate::chain::{Chain, ChainError, Request as ChainRequest, default_session_name};
+use crate::context::settings::Days;
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::{Action, Request, processes};
 use crate::profile::{
     Config, ConfigError, ConfigText, EnvView, FileKind, Origin, Partition, Profile, ProfileName, Sourced, files,
 };
+#[cfg(feature = "iam")]
+use crate::rotation;
 use crate::vault::Vault;
 use crate::vault::keyring::{KeyList, Keyring};
 use crate::wrap::KeyKind;
+use jiff::Timestamp;
 
 impl EnvView for Env {
     fn get(&self, name: &str) -> Option<&str> {
@@ -63,7 +67,8 @@ pub fn from_config(err: ConfigError) -> Error {
     hinted(Error::new(ErrorKind::Config, err.to_string()), hints)
 }
 
-fn from_chain(err: ChainError) -> Error {
+/// A failure of a plan as this program says it.
+pub fn from_chain(err: ChainError) -> Error {
     let kind = match err {
         ChainError::NoCredential { .. } | ChainError::CallsItself { .. } => ErrorKind::NoEntry,
         ChainError::OutOfRange { ref asked, .. } if matches!(asked.origin, Origin::Flag(_)) => ErrorKind::Usage,
@@ -224,6 +229,51 @@ pub fn tell_ways_in(ctx: &Context, list: &KeyList) {
                 .note("  tapvault key enroll piv          with another YubiKey plugged in");
         }
     }
+}
+
+/// Says that a rotation of the entry was left in the middle, if one was: on standard error, whatever the command is for.
+#[cfg(feature = "iam")]
+pub fn tell_interrupted_rotation(ctx: &Context, vault: &Vault, entry: &ProfileName) {
+    if let Some(line) = rotation::remind::of_interrupted(vault, entry) {
+        ctx.dialogue.note(&line);
+    }
+}
+
+/// This build has no rotation to finish it with.
+#[cfg(not(feature = "iam"))]
+pub fn tell_interrupted_rotation(_: &Context, _: &Vault, _: &ProfileName) {}
+
+/// What should be done about the access key of an entry: a rotation that stopped, an old key that waits for its deletion.
+#[cfg(feature = "iam")]
+pub fn left_of_rotation(vault: &Vault, entry: &str, now: Timestamp) -> Option<String> {
+    rotation::remind::of_anything(vault, &entry.parse().ok()?, now)
+}
+
+/// This build has no rotation.
+#[cfg(not(feature = "iam"))]
+pub fn left_of_rotation(_: &Vault, _: &str, _: Timestamp) -> Option<String> {
+    None
+}
+
+/// How an access key is replaced, for hints.
+pub fn way_to_a_new_key(entry: &str) -> String {
+    if cfg!(feature = "iam") {
+        format!("tapvault rotate {entry}")
+    } else {
+        format!("make a new one in the IAM console, then: tapvault add --force {entry}")
+    }
+}
+
+/// "the access key of prod is 95 days old ...", if it is older than `max_key_age` says.
+pub fn too_old(ctx: &Context, entry: &str, added: Option<Timestamp>, limit: Option<Days>) -> Option<String> {
+    let (added, limit, now) = (added?, limit?, ctx.now());
+    limit.is_past(added, now).then(|| {
+        let days = now.duration_since(added).as_hours() / 24;
+        format!(
+            "the access key of {entry} has been in the vault for {days} days, and {} are its limit",
+            limit.0
+        )
+    })
 }
 
 /// Refuses to nest: a session inside a session is nearly always a mistake, and its prompt would lie.

@@ -188,6 +188,9 @@ pub fn session(
     let chain = common::plan(&config, &vault, &profile, &args.request()?)?;
     common::tell_notes(ctx, &chain);
     common::debug_plan(ctx, &chain);
+    if let Some(entry) = chain.entry() {
+        common::tell_interrupted_rotation(ctx, &vault, entry);
+    }
     let keyring = match chain.entry() {
         Some(_) => vault.read()?.0.keyring,
         None => None,

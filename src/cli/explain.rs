@@ -133,6 +133,16 @@ pub fn run(args: ExplainArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let config = common::config(ctx)?;
     let profile = common::profile(args.profile, ctx, &config, &vault)?;
     let chain = common::plan(&config, &vault, &profile, &args.session.request()?)?;
+    if let Some(entry) = chain.entry() {
+        if let Some(line) = common::left_of_rotation(&vault, entry.as_str(), ctx.now()) {
+            ctx.dialogue.note(&line);
+        }
+        let added = vault.sidecar(entry)?.and_then(|sidecar| sidecar.added);
+        if let Some(line) = common::too_old(ctx, entry.as_str(), added, ctx.settings.max_key_age) {
+            ctx.dialogue
+                .note(&format!("{line}; {}", common::way_to_a_new_key(entry.as_str())));
+        }
+    }
     let explanation = explain(ctx, &vault, &chain, &args.session, choice)?;
     if args.json {
         let json =

@@ -104,8 +104,7 @@ fn remove(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         ctx.dialogue
             .note("Whoever has that key, and a copy of this vault from before, could still read these access keys. Make new ones:");
         for profile in &readable {
-            ctx.dialogue
-                .note(&format!("  in the IAM console, then: tapvault add --force {profile}"));
+            ctx.dialogue.note(&format!("  {}", common::way_to_a_new_key(profile)));
         }
     }
     common::tell_ways_in(ctx, outcome.trusted.list());
@@ -185,7 +184,8 @@ fn report(ctx: &Context, outcome: &Outcome, headline: &str) {
         ));
         for profile in &outcome.profiles {
             ctx.dialogue.note(&format!(
-                "  copies of this vault from before still open with it; for a new key: tapvault add --force {profile}"
+                "  copies of this vault from before still open with it; for a new key: {}",
+                common::way_to_a_new_key(profile)
             ));
         }
     }

@@ -40,6 +40,8 @@ struct Row {
     arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     added: Option<String>,
+    #[serde(skip)]
+    added_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     age_days: Option<i64>,
     /// When its longest sealed session ends.
@@ -69,11 +71,25 @@ pub fn run(args: &ListArgs, ctx: &Context) -> Result<()> {
         table(&rows)
     };
     print(&text)?;
+    for row in rows.iter().filter(|row| row.access_key) {
+        tell_due(ctx, &vault, row, now);
+    }
     if let Some(keyring) = &snapshot.keyring {
         common::tell_presence(ctx, keyring.unverified());
         common::tell_ways_in(ctx, keyring.unverified());
     }
     Ok(())
+}
+
+/// What should be done about an access key, on standard error.
+fn tell_due(ctx: &Context, vault: &Vault, row: &Row, now: Timestamp) {
+    if let Some(line) = common::left_of_rotation(vault, &row.profile, now) {
+        ctx.dialogue.note(&line);
+    }
+    if let Some(line) = common::too_old(ctx, &row.profile, row.added_at, ctx.settings.max_key_age) {
+        ctx.dialogue
+            .note(&format!("{line}; {}", common::way_to_a_new_key(&row.profile)));
+    }
 }
 
 /// Writes a result; a reader that has gone (`| head`) is no error.
@@ -119,6 +135,7 @@ fn rows(ctx: &Context, vault: &Vault, now: Timestamp) -> Result<Vec<Row>> {
             row.access_key_id = Some(sidecar.access_key_id.clone());
             row.arn = sidecar.arn.clone();
             row.added = sidecar.added.map(render::timestamp);
+            row.added_at = sidecar.added;
             row.age_days = sidecar.added.map(|added| now.duration_since(added).as_hours() / 24);
         });
     }

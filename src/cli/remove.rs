@@ -83,6 +83,8 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         )?;
         Some(file)
     };
+    let own = vault.sidecar(profile)?.map(|sidecar| sidecar.access_key_id);
+    let left = forget_rotation(ctx, &vault, profile, own.as_deref())?;
     entry::remove(&vault, profile, opened.as_ref())?;
     // Afterwards: a memory of something that did not happen would be a false alarm.
     if let Some(name) = vault_name
@@ -94,7 +96,24 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     ctx.dialogue.note(&format!(
         "removed {profile}; its access key stays valid at AWS until it is deleted there"
     ));
+    for id in left {
+        ctx.dialogue.note(&format!(
+            "a rotation of {profile} was not finished: {id} has to be deleted at AWS too"
+        ));
+    }
     Ok(())
+}
+
+/// What a rotation has left goes too. Returns the access keys at AWS that it speaks of.
+#[cfg(feature = "iam")]
+fn forget_rotation(ctx: &Context, vault: &Vault, profile: &ProfileName, own: Option<&str>) -> Result<Vec<String>> {
+    crate::rotation::forget(ctx, vault, profile, own)
+}
+
+/// This build has no rotation, and touches nothing that another one has left.
+#[cfg(not(feature = "iam"))]
+fn forget_rotation(_: &Context, _: &Vault, _: &ProfileName, _: Option<&str>) -> Result<Vec<String>> {
+    Ok(Vec::new())
 }
 
 fn confirm(ctx: &Context, profile: &ProfileName) -> Result<bool> {

@@ -1,11 +1,13 @@
 //! `config.toml`: tapvault's own few settings. It names commands to run, so it is refused when others can write it.
 
 use crate::error::{Error, ErrorKind, Result, io};
+use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::str::FromStr;
 
 /// More than anybody writes by hand; a larger file is a mistake.
 const LONGEST: u64 = 1 << 20;
@@ -21,6 +23,8 @@ pub struct Settings {
     /// Leaves out the line "presence: none".
     #[serde(default)]
     pub quiet_presence: bool,
+    /// An access key that is older is worth a word in `list`, `explain` and `doctor`.
+    pub max_key_age: Option<Days>,
     /// `[profile.NAME]`: what holds for one profile only.
     #[serde(default, rename = "profile")]
     pub profiles: BTreeMap<String, ProfileSettings>,
@@ -32,6 +36,39 @@ pub struct Settings {
 pub struct ProfileSettings {
     /// The OATH account on the token that gives the profile's MFA codes: `issuer:account`, or the account alone.
     pub oath: Option<String>,
+}
+
+/// An age in days: `90d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Days(pub u32);
+
+impl Days {
+    /// Whether something of the moment `since` is older than this at `now`.
+    pub fn is_past(self, since: Timestamp, now: Timestamp) -> bool {
+        now.duration_since(since) > SignedDuration::from_hours(24 * i64::from(self.0))
+    }
+}
+
+impl FromStr for Days {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_suffix('d').unwrap_or(text);
+        let well_formed = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        match digits.parse() {
+            Ok(days) if well_formed => Ok(Days(days)),
+            _ => Err("expected a number of days, such as 90d"),
+        }
+    }
+}
+
+impl TryFrom<String> for Days {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 impl Settings {
@@ -114,6 +151,18 @@ fn refuse_writable_by_others(path: &Path, file: &std::fs::File) -> Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_age_is_a_number_of_days() {
+        let settings = Settings::parse("max_key_age = \"30d\"\n", Path::new("c.toml")).expect("read");
+        assert_eq!(settings.max_key_age, Some(Days(30)));
+        for wrong in ["", "d", "3w", "-1d", "1.5d", "99999999999d"] {
+            assert!(wrong.parse::<Days>().is_err(), "{wrong:?}");
+        }
+        let day = SignedDuration::from_hours(24);
+        assert!(!Days(1).is_past(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + day));
+        assert!(Days(1).is_past(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + day * 2));
+    }
 
     #[test]
     fn an_unknown_setting_is_named_with_its_line() {

@@ -551,6 +551,13 @@ impl Bench {
 
     fn needles(&self) -> Needles {
         let mut state = self.state();
+        // Those that were made since the start too.
+        self.aws.world(|world| {
+            world
+                .accounts
+                .iter()
+                .for_each(|account| state.secrets.of_account(account))
+        });
         for session in self.aws.sessions() {
             state
                 .secrets

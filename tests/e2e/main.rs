@@ -28,6 +28,7 @@ mod pin;
 mod presence;
 mod races;
 mod rollback;
+mod rotation;
 mod scenarios;
 mod tampering;
 mod terminal;

@@ -188,7 +188,7 @@ fn a_removed_key_opens_nothing_any_more() {
         .success();
     let out = out
         .says("1 entry was readable with it: prod")
-        .says("tapvault add --force prod");
+        .says("tapvault rotate prod");
     let touches = out.announced();
     out.touches(touches);
     bench.pull_out(1);

@@ -1,14 +1,15 @@
 //! The enrolled keys: whether there are two ways in, and what each entry looks like from outside.
 
-use super::{Finding, count};
+use super::{Finding, common, count};
 use crate::context::Context;
+use crate::context::settings::Days;
 use crate::vault::keyring::KeyList;
 use crate::vault::{Vault, change};
 use crate::wrap::KeyKind;
 use jiff::Timestamp;
 
-/// An access key older than this is worth a word. In days.
-const OLD: i64 = 90;
+/// An access key older than this is worth a word, unless `max_key_age` says otherwise.
+const OLD: Days = Days(90);
 
 /// Keys and entries, as far as they show without being opened.
 pub fn vault(ctx: &Context) -> Vec<Finding> {
@@ -35,6 +36,10 @@ pub fn vault(ctx: &Context) -> Vec<Finding> {
                 count(entries.len(), "entry", "entries")
             )));
             for entry in entries {
+                if let Some(line) = common::left_of_rotation(&vault, &entry.profile, ctx.now()) {
+                    let (what, remedy) = line.split_once("; ").unwrap_or((&line, ""));
+                    findings.push(Finding::warn(what, remedy));
+                }
                 let file = vault.read_header(&entry.profile);
                 match (file, &entry.sidecar) {
                     (Err(error), _) => findings.push(Finding::failed(&error)),
@@ -42,7 +47,7 @@ pub fn vault(ctx: &Context) -> Vec<Finding> {
                         format!("{} has no readable sidecar", entry.profile),
                         "the next use of it writes one",
                     )),
-                    (Ok(()), Some(sidecar)) => findings.extend(age(&entry.profile, sidecar.added, ctx.now())),
+                    (Ok(()), Some(sidecar)) => findings.extend(age(ctx, &entry.profile, sidecar.added)),
                 }
             }
         }
@@ -92,12 +97,7 @@ fn ways_in(list: &KeyList) -> Vec<Finding> {
     findings
 }
 
-fn age(profile: &str, added: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
-    let days = now.duration_since(added?).as_hours() / 24;
-    (days > OLD).then(|| {
-        Finding::warn(
-            format!("the access key of {profile} has been in the vault for {days} days"),
-            "make a new one in the IAM console, then: tapvault add --force",
-        )
-    })
+fn age(ctx: &Context, profile: &str, added: Option<Timestamp>) -> Option<Finding> {
+    let limit = ctx.settings.max_key_age.unwrap_or(OLD);
+    common::too_old(ctx, profile, added, Some(limit)).map(|line| Finding::warn(line, common::way_to_a_new_key(profile)))
 }

@@ -141,8 +141,8 @@ fn the_key_on_paper_opens_enrolls_and_removes_when_the_token_is_lost() {
         .success()
         .touches(0)
         .says("2 entries were readable with it: dev and prod")
-        .says("tapvault add --force dev")
-        .says("tapvault add --force prod");
+        .says("tapvault rotate dev")
+        .says("tapvault rotate prod");
     assert_eq!(names(&bench), [SECOND, "paper"]);
     // The drawer token catches up with a list that only the paper key vouched for.
     bench
@@ -184,7 +184,7 @@ fn a_removed_token_opens_nothing_any_more() {
         .says("2 entries were readable with it: dev and prod")
         .says("removed \"lost\"")
         .says("copy of this vault from before")
-        .says("tapvault add --force")
+        .says("tapvault rotate")
         .says("one way in so far");
     let new = sealed_files(&bench.vault());
     assert_eq!(new.len(), 3, "sessions are dropped");
