@@ -1,5 +1,6 @@
 //! What a scenario works with: the built program, a vault that is thrown away, the stand-in for AWS, and the person.
 
+use crate::oath;
 use serde_json::Value;
 use std::env;
 use std::ffi::OsStr;
@@ -21,6 +22,14 @@ pub struct Bench {
     slot: Option<u8>,
     /// The slot that holds the key, in hexadecimal, once there is one.
     used: Option<String>,
+    account: OnToken,
+}
+
+/// Whether the OATH account of these scenarios is on the token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnToken {
+    Yes,
+    No,
 }
 
 /// What a program left behind.
@@ -42,6 +51,7 @@ impl Bench {
             serial,
             slot,
             used: None,
+            account: OnToken::No,
         })
     }
 
@@ -77,8 +87,40 @@ impl Bench {
         self.used.is_some()
     }
 
+    pub fn put_account(&mut self) {
+        self.account = OnToken::Yes;
+    }
+
+    pub fn deleted_account(&mut self) {
+        self.account = OnToken::No;
+    }
+
+    pub fn has_account(&self) -> bool {
+        self.account == OnToken::Yes
+    }
+
+    /// How the account goes away if no scenario deletes it.
+    pub fn deletion(&self) -> String {
+        format!(
+            "this deletes it: ykman --device {} oath accounts delete '{}'",
+            self.serial,
+            oath::ACCOUNT
+        )
+    }
+
     /// What is left on the token, and how it goes away.
     pub fn farewell(&self) -> String {
+        match self.account {
+            OnToken::No => self.farewell_to_key(),
+            OnToken::Yes => format!(
+                "The OATH account is still on the token; {}\n{}",
+                self.deletion(),
+                self.farewell_to_key()
+            ),
+        }
+    }
+
+    fn farewell_to_key(&self) -> String {
         let Some(slot) = &self.used else {
             return "Nothing of this is known to be on the token; `ykman piv info` shows its slots.".to_owned();
         };

@@ -1,16 +1,18 @@
-//! tapvault's PIV scenarios on a real token, with a person who types the PIN, touches the token and pulls it out when asked.
+//! tapvault's scenarios on a real token, with a person who types the PIN, touches the token and pulls it out when asked.
 //!
 //!     cargo build
 //!     cargo run -p tapvault-hw-tests --features hardware -- --serial 12345678
 //!
 //! It is careful with the token: it runs only with the feature `hardware` and on the one token whose serial number was given
 //! (or stands in `TAPVAULT_HW_SERIAL`), says before each scenario what that writes, and writes one retired slot's key and
-//! certificate in all. It never resets, and never touches a slot that is in use. The vault lies in a folder that is thrown
+//! certificate, and one OATH account that it deletes again. It never resets, and never touches a slot or an account that is
+//! in use. The vault lies in a folder that is thrown
 //! away, and AWS is the lab's stand-in.
 //!
-//! [`scenarios`] has what is tried, [`mod@bench`] what it is tried with. tests/soft_token.rs plays the person, on a soft token.
+//! [`scenarios`] and [`oath`] have what is tried, [`mod@bench`] what it is tried with. tests/soft_token.rs plays the person, on a soft token.
 
 mod bench;
+mod oath;
 mod scenarios;
 
 use bench::Bench;
@@ -55,7 +57,8 @@ fn run(args: &Args) -> Result<usize, String> {
     }
     let mut bench = Bench::new(serial, args.slot)?;
     println!(
-        "These scenarios write to YubiKey {serial}: one key and its certificate in {}.",
+        "These scenarios write to YubiKey {serial}: one key and its certificate in {}, and one OATH account, which is \
+         deleted at the end.",
         bench.slot_words()
     );
     println!("Everything else on it is left as it is. Ctrl-C stops at any time.");

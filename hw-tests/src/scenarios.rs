@@ -1,6 +1,7 @@
 //! What is tried, in this order: each scenario goes on with the key and the entry of those before it.
 
 use crate::bench::Bench;
+use crate::oath;
 use std::fs;
 use tapvault_lab::aws_standin::sample::{ANA_KEY, ANA_SECRET};
 
@@ -23,7 +24,7 @@ pub enum Outcome {
 
 const NOTHING: &str = "nothing is written";
 
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 14] = [
     Scenario {
         name: "a key is enrolled",
         writes: "a new P-256 key and its certificate in one free retired slot",
@@ -77,6 +78,36 @@ pub const SCENARIOS: [Scenario; 9] = [
         writes: NOTHING,
         asks: "PIN and touch",
         run: remove,
+    },
+    Scenario {
+        name: "an OATH account is put",
+        writes: "one account called \"tapvault-hw-tests:delete me\", deleted again below; all others are left as they are",
+        asks: "nothing",
+        run: oath::put,
+    },
+    Scenario {
+        name: "a code is calculated",
+        writes: NOTHING,
+        asks: "touch the token when you are told to; no PIN this time",
+        run: oath::calculate,
+    },
+    Scenario {
+        name: "a touch for a code is withheld",
+        writes: NOTHING,
+        asks: "do NOT touch the token; it takes a quarter of a minute",
+        run: oath::withhold_touch,
+    },
+    Scenario {
+        name: "the token is pulled out before a code",
+        writes: NOTHING,
+        asks: "when you are told to touch the token, PULL IT OUT instead",
+        run: oath::pull_out,
+    },
+    Scenario {
+        name: "the OATH account is deleted",
+        writes: "the account of these scenarios is deleted",
+        asks: "nothing",
+        run: oath::delete,
     },
 ];
 
@@ -201,7 +232,7 @@ fn sessions_made(bench: &Bench, wanted: usize) -> Result<Outcome, String> {
     same("number of sessions made", &made.to_string(), &wanted.to_string())
 }
 
-fn same(what: &str, is: &str, wanted: &str) -> Result<Outcome, String> {
+pub fn same(what: &str, is: &str, wanted: &str) -> Result<Outcome, String> {
     if is == wanted {
         Ok(Outcome::Passed)
     } else {

@@ -15,9 +15,12 @@ use tapvault_lab::terminal::wait_until_silent;
 const SERIAL: u32 = 14_000_001;
 const PIN: &str = "654321";
 const WRONG_PIN: &str = "111111";
+/// RFC 4226, appendix D: the seed in base32, and the first code.
+const RFC_SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+const RFC_FIRST: &str = "755224";
 
-/// Instructions that change a PIV token (SP 800-73-4 part 2, Yubico's extensions), as the journal names them.
-const WRITES: [&str; 9] = [
+/// Instructions that change a token (SP 800-73-4 part 2, Yubico's extensions, YKOATH), as the journal names them.
+const WRITES: [&str; 13] = [
     "GENERATE ASYMMETRIC KEY PAIR",
     "PUT DATA",
     "CHANGE REFERENCE DATA",
@@ -27,6 +30,10 @@ const WRITES: [&str; 9] = [
     "MOVE KEY",
     "SET PIN RETRIES",
     "RESET",
+    "PUT",
+    "DELETE",
+    "RENAME",
+    "SET CODE",
 ];
 
 #[test]
@@ -44,30 +51,59 @@ fn passes_on(firmware: Firmware) {
     // long enough for a busy machine to notice that the token waits
     let spec = TokenSpec::new(SERIAL, firmware).touch_timeout(Duration::from_secs(3));
     let rig = Rig::start(&dir.path().join("rig"), &[spec]).unwrap_or_else(|error| panic!("{error}"));
-    change_pin(&rig);
+    let serial = SERIAL.to_string();
+    // As a person did it long ago: tapvault refuses the factory's.
+    ykman(
+        &rig,
+        &[
+            "--device",
+            &serial,
+            "piv",
+            "access",
+            "change-pin",
+            "--pin",
+            "123456",
+            "--new-pin",
+            PIN,
+        ],
+    );
+    // An account of the person's, which counts what is calculated of it.
+    let theirs = ["--device", &serial, "oath", "accounts"];
+    ykman(
+        &rig,
+        &[&theirs[..], &["add", "--oath-type", "HOTP", "theirs", RFC_SEED]].concat(),
+    );
     let mark = rig.token(0).mark().expect("answers");
 
     let (shown, ok) = Player::new(&rig, dir.path().join("tty")).play();
 
-    assert!(ok && shown.contains("9 passed, 0 failed, 0 skipped"), "{shown}");
+    assert!(ok && shown.contains("14 passed, 0 failed, 0 skipped"), "{shown}");
     let log = rig.token(0).log_since(mark).expect("answers");
     let writes: Vec<&str> = log
         .iter()
         .map(|entry| entry.instruction.as_str())
         .filter(|instruction| WRITES.contains(instruction))
         .collect();
-    assert_eq!(writes, ["GENERATE ASYMMETRIC KEY PAIR", "PUT DATA"]);
+    assert_eq!(writes, ["GENERATE ASYMMETRIC KEY PAIR", "PUT DATA", "PUT", "DELETE"]);
+    let code = ykman(&rig, &[&theirs[..], &["code", "--single", "theirs"]].concat());
+    assert!(code.contains(RFC_FIRST), "{code}");
+    let listed = ykman(&rig, &[&theirs[..], &["list"]].concat());
+    assert!(!listed.contains("tapvault"), "{listed}");
 }
 
-/// As a person did it long ago: tapvault refuses the factory's.
-fn change_pin(rig: &Rig) {
+/// Runs ykman, which must succeed; gives what it printed.
+fn ykman(rig: &Rig, words: &[&str]) -> String {
     let output = Command::new("ykman")
-        .args(["--device", &SERIAL.to_string(), "piv", "access", "change-pin"])
-        .args(["--pin", "123456", "--new-pin", PIN])
+        .args(words)
         .env(SOCKET_VARIABLE, rig.socket())
         .output()
         .expect("ykman, of the Debian package yubikey-manager");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What is on the screen, and what is done about it.
@@ -155,7 +191,7 @@ impl<'a> Player<'a> {
                 wait_until_silent(&self.tty);
                 type_line(keyboard, self.pin());
             }
-            Cue::Touch if self.scenario == "the token is pulled out" => {
+            Cue::Touch if self.scenario.starts_with("the token is pulled out") => {
                 self.token.wait_for_touch(Duration::from_secs(10)).expect("it blinks");
                 self.token.remove().expect("answers");
             }
@@ -173,7 +209,10 @@ impl<'a> Player<'a> {
         let start = part.rfind("== ").expect("a scenario has a name") + "== ".len();
         self.scenario = part[start..].lines().next().unwrap_or_default().trim_end().to_owned();
         let touches = match self.scenario.as_str() {
-            "a touch is withheld" | "the token is pulled out" => AutoTouch::Off,
+            "a touch is withheld"
+            | "the token is pulled out"
+            | "a touch for a code is withheld"
+            | "the token is pulled out before a code" => AutoTouch::Off,
             _ => AutoTouch::Always(Duration::from_millis(50)),
         };
         self.token.auto_touch(touches).expect("answers");
