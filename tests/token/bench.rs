@@ -234,7 +234,10 @@ pub fn started(command: &mut Command, until: &str) -> Started {
     let mut line = String::new();
     while !line.starts_with(until) {
         line.clear();
-        assert_ne!(stdout.read_line(&mut line).expect("UTF-8"), 0, "ended before {until:?}");
+        if stdout.read_line(&mut line).expect("UTF-8") == 0 {
+            let output = child.wait_with_output().expect("it ends");
+            panic!("ended before {until:?}: {}", text(&output));
+        }
     }
     Started { child, stdout }
 }
