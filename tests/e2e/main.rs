@@ -21,6 +21,7 @@ mod forgery;
 mod import;
 mod keychain;
 mod keys;
+mod lost_laptop;
 mod names;
 mod outside_files;
 mod outsiders;
