@@ -150,7 +150,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
     } else {
         Chatter::Normal
     };
-    let ctx = Context::real(chatter)?;
+    // The doctor says what is wrong with the settings, and looks at everything else all the same.
+    let ctx = if let Command::Doctor(_) = cli.command {
+        Context::without_settings(chatter)?
+    } else {
+        Context::real(chatter)?
+    };
     let choice = cli.global.choice();
     match cli.command {
         Command::Add(args) => add::run(args, &ctx, &choice),

@@ -68,6 +68,13 @@ impl Paths {
     }
 }
 
+impl Paths {
+    /// `config.toml`.
+    pub fn settings_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+}
+
 /// Says what the program does while it does it, when `--debug` is given: names, counts and times, never data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chatter {
@@ -97,14 +104,23 @@ impl Context {
     /// # Errors
     /// A home that can't be found, or a `config.toml` that can't be used.
     pub fn real(chatter: Chatter) -> Result<Self> {
+        let mut ctx = Context::without_settings(chatter)?;
+        ctx.settings = Settings::read(&ctx.paths.settings_file())?;
+        Ok(ctx)
+    }
+
+    /// With the default settings, for who looks at `config.toml` itself.
+    ///
+    /// # Errors
+    /// A home that can't be found.
+    pub fn without_settings(chatter: Chatter) -> Result<Self> {
         let env = Env::snapshot();
         let paths = Paths::from_env(&env)?;
-        let settings = Settings::read(&paths.config.join("config.toml"))?;
         let dialogue = Dialogue::open(&env);
         Ok(Context {
             env,
             paths,
-            settings,
+            settings: Settings::default(),
             dialogue,
             chatter,
         })

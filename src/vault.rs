@@ -92,17 +92,7 @@ impl Vault {
     /// # Errors
     /// [`ErrorKind::Damaged`] for wrong modes and unreadable lists.
     pub fn read(&self) -> Result<(Snapshot, Lock)> {
-        self.folder.check()?;
-        for part in [
-            ENTRIES,
-            SESSIONS,
-            PASSPHRASES,
-            ROTATIONS,
-            keyring::HISTORY,
-            change::STAGE,
-        ] {
-            self.folder.below(part).check()?;
-        }
+        self.check()?;
         if change::is_committed(&self.folder) {
             let _lock = self.folder.lock()?;
             change::finish(&self.folder)?;
@@ -112,6 +102,37 @@ impl Vault {
         let lock = self.folder.lock_shared()?;
         let keyring = Keyring::read(&self.folder)?;
         Ok((Snapshot { keyring }, lock))
+    }
+
+    /// Reads the key lists as they are: finishes nothing, sweeps nothing, and makes no lock file where there is none yet.
+    ///
+    /// # Errors
+    /// As [`Vault::read`].
+    pub fn look(&self) -> Result<(Snapshot, Lock)> {
+        self.check()?;
+        let lock = self.folder.lock_shared_if_made()?;
+        let keyring = Keyring::read(&self.folder)?;
+        Ok((Snapshot { keyring }, lock))
+    }
+
+    /// Every age file with something against it: modes, owner, a link in its place. For looking; opening finds the same.
+    pub fn unreadable_files(&self) -> Result<Vec<Error>> {
+        let mut troubles = Vec::new();
+        for part in [SESSIONS, PASSPHRASES] {
+            let part = self.folder.below(part);
+            for name in part.names(".age")? {
+                troubles.extend(part.read(&name).err());
+            }
+        }
+        Ok(troubles)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.folder.check()?;
+        for part in [ENTRIES, SESSIONS, PASSPHRASES, ROTATIONS, keyring::HISTORY, change::STAGE] {
+            self.folder.below(part).check()?;
+        }
+        Ok(())
     }
 
     /// Takes the lock for writing; sweeps what a killed writer left.

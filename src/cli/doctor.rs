@@ -14,18 +14,57 @@ mod keychain;
 mod keys;
 #[cfg(feature = "piv")]
 mod tokens;
+mod versions;
 
 /// Look for what is wrong or missing, and say what mends it; changes and opens nothing
 ///
-/// Exits with 0 when nothing failed; warnings do not count.
+/// Starts no service, unlocks no keychain, spends no PIN try and calls nobody. Exits with 0 when nothing failed; warnings do not
+/// count.
 #[derive(Args)]
 pub struct DoctorArgs {
     /// As JSON
     #[arg(long)]
     json: bool,
-    /// Do not ask AWS for the time
+    /// Ask AWS for the time, too
     #[arg(long)]
-    offline: bool,
+    online: bool,
+}
+
+/// What is looked at, in this order. The names are for scripts, and stay.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Check {
+    Versions,
+    Settings,
+    AwsConfig,
+    Folders,
+    Keys,
+    Entries,
+    #[cfg(feature = "piv")]
+    SmartCards,
+    #[cfg(feature = "piv")]
+    Tokens,
+    #[cfg(feature = "keychain")]
+    Keychain,
+    Clock,
+}
+
+/// A finding, and where it belongs.
+#[derive(Serialize)]
+struct Line {
+    check: Check,
+    #[serde(flatten)]
+    finding: Finding,
+}
+
+#[derive(Default)]
+struct Lines(Vec<Line>);
+
+impl Lines {
+    fn add(&mut self, check: Check, findings: impl IntoIterator<Item = Finding>) {
+        self.0
+            .extend(findings.into_iter().map(|finding| Line { check, finding }));
+    }
 }
 
 /// One thing that was looked at.
@@ -33,8 +72,7 @@ pub struct DoctorArgs {
 pub struct Finding {
     state: State,
     text: String,
-    /// What mends it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// What mends it; empty when all is well.
     remedies: Vec<String>,
 }
 
@@ -67,7 +105,16 @@ impl Finding {
         Finding::new(State::Fail, error.message(), error.hints().to_vec())
     }
 
-    fn new(state: State, text: impl Into<String>, remedies: Vec<String>) -> Self {
+    /// The same, of something that nothing enrolled needs.
+    #[cfg(feature = "piv")]
+    fn unneeded(error: &Error) -> Self {
+        Finding::new(State::Warn, error.message(), error.hints().to_vec())
+    }
+
+    fn new(state: State, text: impl Into<String>, mut remedies: Vec<String>) -> Self {
+        if state != State::Ok && remedies.is_empty() {
+            remedies.push("tapvault doctor --debug says more".into());
+        }
         Finding {
             state,
             text: text.into(),
@@ -77,34 +124,37 @@ impl Finding {
 }
 
 pub fn run(args: &DoctorArgs, ctx: &Context) -> Result<ExitCode> {
-    let mut findings = vec![Finding::ok(format!(
-        "tapvault {} on {} {}",
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::OS,
-        std::env::consts::ARCH
-    ))];
-    findings.extend(files::aws_config(ctx));
-    findings.extend(files::folders(ctx));
-    findings.extend(keys::vault(ctx));
+    let mut lines = Lines::default();
+    lines.add(Check::Versions, versions::look());
+    lines.add(Check::Settings, [files::settings(ctx)]);
+    lines.add(Check::AwsConfig, files::aws_config(ctx));
+    lines.add(Check::Folders, files::folders(ctx));
+    lines.add(Check::Keys, keys::enrolled(ctx));
+    lines.add(Check::Entries, keys::entries(ctx));
     #[cfg(feature = "piv")]
-    findings.extend(tokens::look(ctx));
-    #[cfg(feature = "keychain")]
-    findings.extend(keychain::look(ctx));
-    if !args.offline {
-        findings.extend(clock::compare(ctx));
+    {
+        let (service, tokens) = tokens::look(ctx);
+        lines.add(Check::SmartCards, [service]);
+        lines.add(Check::Tokens, tokens);
     }
+    #[cfg(feature = "keychain")]
+    lines.add(Check::Keychain, keychain::look(ctx));
+    lines.add(Check::Clock, [clock::of_this_machine(ctx)]);
+    if args.online {
+        lines.add(Check::Clock, [clock::compare(ctx)]);
+    }
+    let Lines(lines) = lines;
     if args.json {
-        let json =
-            serde_json::to_string_pretty(&findings).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
+        let json = serde_json::to_string_pretty(&lines).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
         print(&format!("{json}\n"))?;
     } else {
-        print(&findings.iter().map(line).collect::<String>())?;
+        print(&lines.iter().map(|line| words(&line.finding)).collect::<String>())?;
     }
-    let failed = findings.iter().any(|finding| finding.state == State::Fail);
+    let failed = lines.iter().any(|line| line.finding.state == State::Fail);
     Ok(ExitCode::from(if failed { ErrorKind::Other.exit_code() } else { 0 }))
 }
 
-fn line(finding: &Finding) -> String {
+fn words(finding: &Finding) -> String {
     let word = match finding.state {
         State::Ok => "ok  ",
         State::Warn => "warn",

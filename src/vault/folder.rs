@@ -136,6 +136,14 @@ impl Folder {
         }
     }
 
+    /// As [`Folder::lock_shared`], but makes no lock file: without one nothing was ever written here by tapvault.
+    pub fn lock_shared_if_made(&self) -> Result<Lock> {
+        match std::fs::symlink_metadata(self.path.join(LOCK)) {
+            Ok(_) => self.lock_shared(),
+            Err(_) => Ok(Lock { _file: None }),
+        }
+    }
+
     /// Takes the writers' lock if nobody holds it.
     pub fn try_lock(&self) -> Result<Option<Lock>> {
         self.try_lock_called(LOCK)

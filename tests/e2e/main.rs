@@ -14,6 +14,7 @@ mod codes;
 mod completion;
 mod damage;
 mod debug;
+mod doctor;
 mod effort;
 mod explain;
 mod faults;

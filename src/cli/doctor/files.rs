@@ -1,10 +1,22 @@
-//! The AWS config line by line, and the four folders.
+//! config.toml, the AWS config line by line, and the four folders.
 
 use super::{Finding, config, count};
 use crate::context::Context;
+use crate::context::settings::Settings;
 use crate::vault::Vault;
 use crate::vault::folder::Folder;
 use crate::vault::memory::Memory;
+use std::path::Path;
+
+/// tapvault's own few settings.
+pub fn settings(ctx: &Context) -> Finding {
+    let path = ctx.paths.settings_file();
+    match Settings::read(&path) {
+        Ok(_) if path.exists() => Finding::ok(format!("{} can be used", path.display())),
+        Ok(_) => Finding::ok(format!("no {}; the defaults hold", path.display())),
+        Err(error) => Finding::failed(&error),
+    }
+}
 
 /// Every line of the AWS config that some command would stumble over.
 pub fn aws_config(ctx: &Context) -> Vec<Finding> {
@@ -36,27 +48,46 @@ pub fn aws_config(ctx: &Context) -> Vec<Finding> {
 
 /// Modes and owners of the folders, and whether they can be written.
 pub fn folders(ctx: &Context) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (what, path) in [("vault", &ctx.paths.vault), ("state", &ctx.paths.state)] {
+    let paths = &ctx.paths;
+    let mut findings = vec![config_folder(&paths.config)];
+    for (what, path) in [
+        ("vault", &paths.vault),
+        ("state", &paths.state),
+        ("runtime", &paths.runtime),
+    ] {
         let folder = Folder::at(path);
-        if !folder.exists() {
-            findings.push(Finding::ok(format!("no {what} folder yet ({})", path.display())));
-        } else if let Err(error) = folder.check() {
-            findings.push(Finding::failed(&error));
-        } else if folder.can_be_written() {
-            findings.push(Finding::ok(format!("{what} folder {} is yours alone", path.display())));
-        } else {
-            findings.push(Finding::warn(
-                format!("{what} folder {} can't be written", path.display()),
+        let shown = path.display();
+        findings.push(match folder.check() {
+            Err(error) => Finding::failed(&error),
+            Ok(()) if !folder.exists() => Finding::ok(format!("no {what} folder yet ({shown})")),
+            Ok(()) if folder.can_be_written() => Finding::ok(format!("{what} folder {shown} is yours alone")),
+            Ok(()) => Finding::warn(
+                format!("{what} folder {shown} can't be written"),
                 "opening works; sessions are not kept and nothing can be added",
-            ));
-        }
+            ),
+        });
     }
-    if let Err(error) = Memory::in_folder(Folder::at(&ctx.paths.state)).last_used("") {
+    if let Err(error) = Memory::in_folder(Folder::at(&paths.state)).last_used("") {
         findings.push(Finding::failed(&error));
     }
-    if let Err(error) = Vault::at(&ctx.paths).read() {
+    // Its own modes are told above; this is about what is in it.
+    let vault = Vault::at(paths);
+    if vault.folder().check().is_ok()
+        && let Err(error) = vault.look()
+    {
         findings.push(Finding::failed(&error));
     }
     findings
+}
+
+/// Others may read it: it holds no secret. Whether they may write it matters for the file in it, see [`settings`].
+fn config_folder(path: &Path) -> Finding {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Finding::ok(format!("config folder {}", path.display())),
+        Ok(_) => Finding::fail(
+            format!("config folder {} is no folder", path.display()),
+            "put what is there somewhere else",
+        ),
+        Err(_) => Finding::ok(format!("no config folder ({}); the defaults hold", path.display())),
+    }
 }

@@ -21,7 +21,7 @@ pub fn look(ctx: &Context) -> Vec<Finding> {
 
 fn enrolled(ctx: &Context) -> Vec<EnrolledKey> {
     let keyring = Vault::at(&ctx.paths)
-        .read()
+        .look()
         .ok()
         .and_then(|(snapshot, _lock)| snapshot.keyring);
     let mut keys = keyring

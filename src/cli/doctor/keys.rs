@@ -4,53 +4,77 @@ use super::{Finding, common, count};
 use crate::context::Context;
 use crate::context::settings::Days;
 use crate::vault::keyring::KeyList;
-use crate::vault::{Vault, change};
+use crate::vault::{Snapshot, Vault, change};
 use crate::wrap::KeyKind;
 use jiff::Timestamp;
 
 /// An access key older than this is worth a word, unless `max_key_age` says otherwise.
 const OLD: Days = Days(90);
 
-/// Keys and entries, as far as they show without being opened.
-pub fn vault(ctx: &Context) -> Vec<Finding> {
+/// Which keys are enrolled, and whether a change of them is unfinished.
+pub fn enrolled(ctx: &Context) -> Vec<Finding> {
     let vault = Vault::at(&ctx.paths);
-    let Ok((snapshot, _lock)) = vault.read() else {
+    let Ok((snapshot, _lock)) = vault.look() else {
         // `files::folders` has said why.
         return Vec::new();
     };
-    let Some(keyring) = &snapshot.keyring else {
-        return vec![Finding::warn(
+    let mut findings = match &snapshot.keyring {
+        Some(keyring) => ways_in(keyring.unverified()),
+        None => vec![Finding::warn(
             "no key is enrolled, so nothing can be sealed",
             "tapvault key enroll piv, or without a token: tapvault key enroll keychain",
-        )];
+        )],
     };
-    let mut findings = ways_in(keyring.unverified());
+    if change::is_committed(vault.folder()) {
+        findings.push(Finding::warn(
+            "a change of keys was cut short when it was nearly done",
+            "any other command finishes it: tapvault key list",
+        ));
+    }
     if let Ok(Some(interrupted)) = change::interrupted(&vault) {
         findings.push(Finding::failed(&interrupted.to_error()));
     }
-    match vault.list() {
-        Ok(entries) => {
-            let keys = count(keyring.unverified().keys.len(), "key", "keys");
-            findings.push(Finding::ok(format!(
-                "{}, each sealed to {keys}",
-                count(entries.len(), "entry", "entries")
-            )));
-            for entry in entries {
-                if let Some(line) = common::left_of_rotation(&vault, &entry.profile, ctx.now()) {
-                    let (what, remedy) = line.split_once("; ").unwrap_or((&line, ""));
-                    findings.push(Finding::warn(what, remedy));
-                }
-                let file = vault.read_header(&entry.profile);
-                match (file, &entry.sidecar) {
-                    (Err(error), _) => findings.push(Finding::failed(&error)),
-                    (Ok(()), None) => findings.push(Finding::warn(
-                        format!("{} has no readable sidecar", entry.profile),
-                        "the next use of it writes one",
-                    )),
-                    (Ok(()), Some(sidecar)) => findings.extend(age(ctx, &entry.profile, sidecar.added)),
-                }
-            }
+    findings
+}
+
+/// The entries, as far as they show without being opened.
+pub fn entries(ctx: &Context) -> Vec<Finding> {
+    let vault = Vault::at(&ctx.paths);
+    let Ok((
+        Snapshot {
+            keyring: Some(keyring), ..
+        },
+        _lock,
+    )) = vault.look()
+    else {
+        return Vec::new();
+    };
+    let entries = match vault.list() {
+        Ok(entries) => entries,
+        Err(error) => return vec![Finding::failed(&error)],
+    };
+    let keys = count(keyring.unverified().keys.len(), "key", "keys");
+    let mut findings = vec![Finding::ok(format!(
+        "{}, each sealed to {keys}",
+        count(entries.len(), "entry", "entries")
+    ))];
+    for entry in entries {
+        if let Some(line) = common::left_of_rotation(&vault, &entry.profile, ctx.now()) {
+            let (what, remedy) = line.split_once("; ").unwrap_or((&line, ""));
+            findings.push(Finding::warn(what, remedy));
         }
+        let file = vault.read_header(&entry.profile);
+        match (file, &entry.sidecar) {
+            (Err(error), _) => findings.push(Finding::failed(&error)),
+            (Ok(()), None) => findings.push(Finding::warn(
+                format!("{} has no readable sidecar", entry.profile),
+                "the next use of it writes one",
+            )),
+            (Ok(()), Some(sidecar)) => findings.extend(age(ctx, &entry.profile, sidecar.added)),
+        }
+    }
+    match vault.unreadable_files() {
+        Ok(troubles) => findings.extend(troubles.iter().map(Finding::failed)),
         Err(error) => findings.push(Finding::failed(&error)),
     }
     findings

@@ -14,25 +14,20 @@ use std::time::Duration;
 /// How long a busy token is waited for.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// What is plugged in.
-pub fn look(ctx: &Context) -> Vec<Finding> {
+/// How the service is, and what is plugged in.
+pub fn look(ctx: &Context) -> (Finding, Vec<Finding>) {
     let enrolled = enrolled(ctx);
-    let readers = match device::readers(ctx) {
-        Ok(readers) => readers,
+    let looked = device::readers(ctx).and_then(|readers| {
+        let sightings = discover::find(&readers, WAIT).map_err(|err| describe(&err, "a YubiKey"))?;
+        Ok((readers, sightings))
+    });
+    let (readers, sightings) = match looked {
+        Ok(looked) => looked,
         // Without a token nobody needs the service.
-        Err(error) if enrolled.is_empty() => {
-            return vec![Finding::warn(
-                error.message(),
-                error.hints().first().cloned().unwrap_or_default(),
-            )];
-        }
-        Err(error) => return vec![Finding::failed(&error)],
+        Err(error) if enrolled.is_empty() => return (Finding::unneeded(&error), Vec::new()),
+        Err(error) => return (Finding::failed(&error), Vec::new()),
     };
-    let sightings = match discover::find(&readers, WAIT) {
-        Ok(sightings) => sightings,
-        Err(err) => return vec![Finding::failed(&describe(&err, "a YubiKey"))],
-    };
-    let mut findings = vec![Finding::ok("the smart card service answers; access is permitted")];
+    let mut findings = Vec::new();
     findings.extend(sightings.iter().flat_map(|sighting| token(&readers, sighting)));
     let present: Vec<Serial> = sightings
         .iter()
@@ -41,10 +36,25 @@ pub fn look(ctx: &Context) -> Vec<Finding> {
             Seen::Busy | Seen::Foreign => None,
         })
         .collect();
-    for serial in enrolled.iter().filter(|serial| !present.contains(serial)) {
-        findings.push(Finding::ok(format!("YubiKey {serial} is enrolled and not plugged in")));
+    // One that is busy may be the enrolled one.
+    let busy = sightings.iter().any(|sighting| matches!(sighting.what, Seen::Busy));
+    if !busy {
+        findings.extend(missing(&enrolled, &present));
     }
-    if present.is_empty() && !enrolled.is_empty() {
+    if sightings.is_empty() && enrolled.is_empty() {
+        findings.push(Finding::ok("no token is plugged in, and none is enrolled"));
+    }
+    let service = Finding::ok("the smart card service answers; access is permitted");
+    (service, findings)
+}
+
+/// What is said of the enrolled tokens that are not here.
+fn missing(enrolled: &[Serial], present: &[Serial]) -> Vec<Finding> {
+    let absent = enrolled.iter().filter(|serial| !present.contains(serial));
+    let mut findings: Vec<Finding> = absent
+        .map(|serial| Finding::ok(format!("YubiKey {serial} is enrolled and not plugged in")))
+        .collect();
+    if !enrolled.is_empty() && findings.len() == enrolled.len() {
         findings.push(Finding::warn(
             "none of the enrolled tokens is plugged in",
             "plug one in to open entries",
@@ -54,7 +64,7 @@ pub fn look(ctx: &Context) -> Vec<Finding> {
 }
 
 fn enrolled(ctx: &Context) -> Vec<Serial> {
-    let Ok((snapshot, _lock)) = Vault::at(&ctx.paths).read() else {
+    let Ok((snapshot, _lock)) = Vault::at(&ctx.paths).look() else {
         return Vec::new();
     };
     let keys = snapshot
