@@ -9,6 +9,7 @@ use crate::token::discover::{self, Seen, Sighting};
 use crate::token::{self, Serial};
 use crate::vault::Vault;
 use crate::wrap::KeyKind;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a busy token is waited for.
@@ -71,12 +72,15 @@ fn enrolled(ctx: &Context) -> Vec<Serial> {
         .keyring
         .map(|keyring| keyring.unverified().keys.clone())
         .unwrap_or_default();
-    keys.into_iter()
+    // A token may hold several of the keys.
+    let serials: BTreeSet<Serial> = keys
+        .into_iter()
         .filter_map(|key| match key.kind {
             KeyKind::Piv(details) => Some(details.serial),
             KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
         })
-        .collect()
+        .collect();
+    serials.into_iter().collect()
 }
 
 fn token(readers: &Readers, sighting: &Sighting) -> Vec<Finding> {
