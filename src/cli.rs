@@ -152,7 +152,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     };
     // The doctor says what is wrong with the settings, and looks at everything else all the same.
     let ctx = if let Command::Doctor(_) = cli.command {
-        Context::without_settings(chatter)?
+        Context::forgiving(chatter)?
     } else {
         Context::real(chatter)?
     };

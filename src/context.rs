@@ -104,23 +104,26 @@ impl Context {
     /// # Errors
     /// A home that can't be found, or a `config.toml` that can't be used.
     pub fn real(chatter: Chatter) -> Result<Self> {
-        let mut ctx = Context::without_settings(chatter)?;
-        ctx.settings = Settings::read(&ctx.paths.settings_file())?;
-        Ok(ctx)
+        Context::with_settings(chatter, Settings::read)
     }
 
-    /// With the default settings, for who looks at `config.toml` itself.
+    /// With the default settings where `config.toml` can't be used, for who looks at that file too.
     ///
     /// # Errors
     /// A home that can't be found.
-    pub fn without_settings(chatter: Chatter) -> Result<Self> {
+    pub fn forgiving(chatter: Chatter) -> Result<Self> {
+        Context::with_settings(chatter, |file| Ok(Settings::read(file).unwrap_or_default()))
+    }
+
+    fn with_settings(chatter: Chatter, read: impl FnOnce(&Path) -> Result<Settings>) -> Result<Self> {
         let env = Env::snapshot();
         let paths = Paths::from_env(&env)?;
+        let settings = read(&paths.settings_file())?;
         let dialogue = Dialogue::open(&env);
         Ok(Context {
             env,
             paths,
-            settings: Settings::default(),
+            settings,
             dialogue,
             chatter,
         })

@@ -129,7 +129,14 @@ impl Vault {
 
     fn check(&self) -> Result<()> {
         self.folder.check()?;
-        for part in [ENTRIES, SESSIONS, PASSPHRASES, ROTATIONS, keyring::HISTORY, change::STAGE] {
+        for part in [
+            ENTRIES,
+            SESSIONS,
+            PASSPHRASES,
+            ROTATIONS,
+            keyring::HISTORY,
+            change::STAGE,
+        ] {
             self.folder.below(part).check()?;
         }
         Ok(())

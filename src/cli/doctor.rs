@@ -112,6 +112,7 @@ impl Finding {
     }
 
     fn new(state: State, text: impl Into<String>, mut remedies: Vec<String>) -> Self {
+        remedies.retain(|remedy| !remedy.is_empty());
         if state != State::Ok && remedies.is_empty() {
             remedies.push("tapvault doctor --debug says more".into());
         }

@@ -140,7 +140,7 @@ impl Folder {
     pub fn lock_shared_if_made(&self) -> Result<Lock> {
         match std::fs::symlink_metadata(self.path.join(LOCK)) {
             Ok(_) => self.lock_shared(),
-            Err(_) => Ok(Lock { _file: None }),
+            Err(_) => Ok(Lock { file: None }),
         }
     }
 
