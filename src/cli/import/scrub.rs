@@ -184,6 +184,8 @@ impl<'a> Scrub<'a> {
                 ));
             }
         }
-        note("the old text may still be found on the disk and in backups; only new access keys at AWS end that");
+        note(
+            "the old text may still be found on the disk and in backups; new access keys end that: tapvault rotate PROFILE",
+        );
     }
 }
