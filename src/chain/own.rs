@@ -67,7 +67,7 @@ impl Own {
         let iam = nearest(|profile| profile.endpoints.iam.is_some()).and_then(|profile| profile.endpoints.iam.clone());
         Ok(Own {
             session,
-            iam_region: partition.unwrap_or_else(|| sts.region.value.partition()).home(),
+            iam_region: partition.unwrap_or_else(|| sts.region.value.partition()).of_iam(),
             iam,
             sts,
             notes,

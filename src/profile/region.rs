@@ -91,57 +91,67 @@ struct Row {
     prefixes: &'static [&'static str],
     /// Where its global services live, so the region to take when none is named.
     home: &'static str,
+    /// The one region that IAM is signed for.
+    iam: &'static str,
 }
 
-/// From the partitions.json that the SDKs ship (`regionRegex`, `implicitGlobalRegion`).
+/// From the partitions.json that the SDKs ship (`regionRegex`, `implicitGlobalRegion`), and from IAM's endpoint rules beside it.
 const PARTITIONS: [Row; 8] = [
     Row {
         partition: Partition::China,
         name: "aws-cn",
         prefixes: &["cn-", "aws-cn-"],
         home: "cn-northwest-1",
+        iam: "cn-north-1",
     },
     Row {
         partition: Partition::GovCloud,
         name: "aws-us-gov",
         prefixes: &["us-gov-", "aws-us-gov-"],
         home: "us-gov-west-1",
+        iam: "us-gov-west-1",
     },
     Row {
         partition: Partition::Iso,
         name: "aws-iso",
         prefixes: &["us-iso-", "aws-iso-global"],
         home: "us-iso-east-1",
+        iam: "us-iso-east-1",
     },
     Row {
         partition: Partition::IsoB,
         name: "aws-iso-b",
         prefixes: &["us-isob-", "aws-iso-b-"],
         home: "us-isob-east-1",
+        iam: "us-isob-east-1",
     },
     Row {
         partition: Partition::IsoE,
         name: "aws-iso-e",
         prefixes: &["eu-isoe-", "aws-iso-e-"],
         home: "eu-isoe-west-1",
+        iam: "eu-isoe-west-1",
     },
     Row {
         partition: Partition::IsoF,
         name: "aws-iso-f",
         prefixes: &["us-isof-", "aws-iso-f-"],
         home: "us-isof-south-1",
+        iam: "us-isof-south-1",
     },
     Row {
         partition: Partition::Eusc,
         name: "aws-eusc",
         prefixes: &["eusc-", "aws-eusc-"],
         home: "eusc-de-east-1",
+        iam: "eusc-de-east-1",
     },
     Row {
         partition: Partition::Aws,
         name: "aws",
         prefixes: &[],
         home: "us-east-1",
+        iam: "us-east-1",
     },
 ];
 
@@ -154,6 +164,11 @@ impl Partition {
     /// The region to use when none is named.
     pub fn home(self) -> Region {
         Region(self.row().home.to_owned())
+    }
+
+    /// The region of IAM, of which each partition has one.
+    pub fn of_iam(self) -> Region {
+        Region(self.row().iam.to_owned())
     }
 
     /// The partition of an ARN; `None` when the text is no ARN or names a partition nobody knows yet.

@@ -172,7 +172,12 @@ impl Run<'_> {
                     self.delete(user, &id, "which an interrupted rotation had made and could not keep")?;
                     self.settle_attempts(user)?;
                 }
-                Step::DeleteRetired(id) => self.delete(user, &id, "the old access key")?,
+                Step::DeleteRetired(id) => self.delete(user, &id, "the old access key").map_err(|error| {
+                    let name = quoted(&self.wishes.entry);
+                    error.hint(format!(
+                        "it is switched off; tapvault rotate --finish {name} deletes it"
+                    ))
+                })?,
                 Step::DeleteOther(id) => self.delete(user, &id, "as you said")?,
                 Step::Create => self.create(user)?,
                 Step::Open => self.open()?,
@@ -481,13 +486,14 @@ impl Run<'_> {
     fn deactivate(&mut self, user: &User, id: &str) -> Result<()> {
         match self.iam.deactivate(&user.credentials, id) {
             Ok(()) => {}
-            // Deleted meanwhile: more than was asked for.
-            Err(error) if error.is_missing() => {
-                self.facts.listed.retain(|key| key.id != id);
-                self.facts.progress = Progress::Made;
-                return Ok(());
-            }
             Err(error) => {
+                // Deleted meanwhile: more than was asked for. IAM is asked whether it is so.
+                if error.is_missing() {
+                    self.facts.listed = list(&mut self.iam, &self.wishes, user)?;
+                    if self.facts.listed(id).is_none() {
+                        return Ok(());
+                    }
+                }
                 return Err(words::refused(error, &self.wishes).within(format!(
                     "{} has its new access key, but {id} is still active",
                     self.wishes.entry

@@ -1,6 +1,9 @@
 //! `rotate`: a new access key in the place of the old one, and what is true whatever cuts it short.
 
 mod clean;
+mod interrupted;
+mod matrix;
+mod users;
 
 use crate::bench::Bench;
 use tapvault_lab::aws_standin::KeyStatus;

@@ -436,8 +436,9 @@ fn texts<'j>(rows: &'j serde_json::Value, name: &'j str) -> impl Iterator<Item =
     rows.filter_map(move |row| row[name].as_str().map(str::to_owned))
 }
 
+/// The content of an age file, opened by stock age with the key on paper.
 #[track_caller]
-fn opened_by_age(bench: &Bench, file: &Path) -> serde_json::Value {
+pub fn opened_by_age(bench: &Bench, file: &Path) -> serde_json::Value {
     let output = Command::new(AGE)
         .arg("-d")
         .arg("-i")

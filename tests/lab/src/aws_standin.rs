@@ -64,4 +64,6 @@ pub use call::Call;
 pub use fault::{Fault, When};
 pub use sample::*;
 pub use standin::{Options, Standin};
-pub use world::{AccessKey, Account, KeyStatus, MfaDevice, Role, Trust, User, UserKind, WebIdentityToken, World};
+pub use world::{
+    AccessKey, Account, IamScope, KeyStatus, MfaDevice, Role, Trust, User, UserKind, WebIdentityToken, World,
+};

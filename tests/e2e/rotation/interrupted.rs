@@ -1,0 +1,344 @@
+//! After an interruption: what other commands say, how it goes on, and what may happen meanwhile.
+
+use super::{journal, key_in_vault, keys_at_aws};
+use crate::bench::{ANA, Bench};
+use crate::faults::scene::{add, content, enroll_paper, enroll_token, opened_by_age, quick};
+use rustix::process::Signal;
+use std::fs;
+use std::time::Duration;
+use tapvault_lab::aws_standin::{Fault, KeyStatus, When};
+
+/// A rotation of `prod` that stopped after the new key was sealed: AWS could not be reached any more.
+fn stopped_after_sealing(bench: &Bench) {
+    bench.aws().fault(
+        Fault::on("GetCallerIdentity")
+            .nth(2)
+            .every()
+            .error(403, "AccessDenied", "not now"),
+    );
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .fails(8, "aws")
+        .says("tapvault rotate --resume prod");
+    bench.aws().clear_faults();
+    assert_eq!(journal(bench, "prod").expect("a journal")["stage"], "proving");
+}
+
+fn with_two_keys() -> Bench {
+    let bench = quick();
+    enroll_token(&bench, "yubikey");
+    enroll_paper(&bench);
+    bench.add("prod", ANA);
+    bench
+}
+
+#[test]
+fn every_later_command_says_in_a_line_how_to_go_on() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    let line = "stopped after the new key was sealed; `tapvault rotate --resume prod` finishes it";
+    bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .says(line);
+    let run = bench
+        .tapvault(["export", "prod"])
+        .prints_secrets()
+        .run()
+        .success()
+        .says(line);
+    assert!(!run.stdout.contains("stopped"));
+    bench.tapvault(["list"]).run().success().says(line);
+    bench.tapvault(["explain", "prod"]).run().success().says(line);
+    let doctor = bench.tapvault(["doctor", "--offline"]).run();
+    assert!(
+        doctor.stdout.contains("stopped after the new key was sealed"),
+        "{doctor}"
+    );
+    let plan = bench
+        .tapvault(["rotate", "--dry-run", "prod"])
+        .run()
+        .success()
+        .touches(0);
+    assert!(plan.stdout.contains(line), "{plan}");
+    bench
+        .tapvault(["rotate", "--resume", "prod"])
+        .run()
+        .success()
+        .touches(2)
+        .says("going on with the rotation of")
+        .does_not_say("created");
+    bench.tapvault(["list"]).run().success().does_not_say("stopped");
+    bench
+        .tapvault(["rotate", "--resume", "prod"])
+        .run()
+        .fails(2, "usage")
+        .touches(0);
+}
+
+#[test]
+fn enrolling_a_key_meanwhile_seals_the_waiting_key_to_it_too() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    enroll_token(&bench, "spare").says("touch");
+    bench
+        .tapvault(["rotate", "--resume", "prod", "--key", "spare"])
+        .run()
+        .success()
+        .touches(2);
+    for key in ["spare", "yubikey"] {
+        let line = ["export", "prod", "-n", "--key", key];
+        bench.tapvault(line).prints_secrets().run().success();
+    }
+    assert_eq!(content(&bench).keys.len(), 3);
+    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+}
+
+#[test]
+fn removing_a_key_meanwhile_seals_the_waiting_key_anew() {
+    let bench = with_two_keys();
+    enroll_token(&bench, "spare");
+    stopped_after_sealing(&bench);
+    let waiting = bench.vault().join("rotations/prod.age");
+    let before = fs::read(&waiting).expect("a key waits");
+    bench.tapvault(["key", "remove", "spare"]).run().success().touches(3);
+    assert_ne!(fs::read(&waiting).expect("it still waits"), before);
+    opened_by_age(&bench, &waiting);
+    bench.tapvault(["rotate", "prod"]).run().success().touches(2);
+    let keys = keys_at_aws(&bench);
+    assert_eq!(key_in_vault(&bench, "prod"), keys[1].0);
+    // K is the new list's everywhere.
+    content(&bench);
+}
+
+#[test]
+fn a_key_change_that_was_interrupted_after_its_commit_carries_the_waiting_key_along() {
+    let bench = with_two_keys();
+    enroll_token(&bench, "spare");
+    stopped_after_sealing(&bench);
+    let line = ["key", "remove", "spare"];
+    let (folders, kept) = (bench.vault(), bench.root().join("kept"));
+    crate::faults::scene::copy(&folders, &kept);
+    let (out, points) = crate::faults::strace::points(&bench, &line, |run| run);
+    out.success();
+    crate::faults::scene::copy(&kept, &folders);
+    fs::remove_dir_all(bench.state_folder()).expect("the memory of what was put back");
+    bench.tapvault(["key", "trust", "--yes"]).run().success();
+    let into_place = |point: &&crate::faults::strace::Point| point.place == "vault/rotations/prod.age";
+    let point = points.iter().rfind(into_place).expect("it is moved into its place");
+    crate::faults::strace::strike(&bench, &line, |run| run, point, crate::faults::strace::Fault::Kill);
+    bench.tapvault(["rotate", "prod"]).run().success().touches(2);
+    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+    content(&bench);
+}
+
+#[test]
+fn a_lost_journal_costs_nothing() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    fs::remove_file(bench.vault().join("rotations/prod.json")).expect("it was there");
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .success()
+        .does_not_say("created");
+    let keys = keys_at_aws(&bench);
+    assert_eq!(keys[0].1, KeyStatus::Inactive);
+    assert_eq!(key_in_vault(&bench, "prod"), keys[1].0);
+}
+
+#[test]
+fn a_lost_waiting_file_costs_the_new_key_and_nothing_else() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    fs::remove_file(bench.vault().join("rotations/prod.age")).expect("it was there");
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .success()
+        .says("which an interrupted rotation had made and could not keep");
+    assert_eq!(keys_at_aws(&bench).len(), 2);
+}
+
+#[test]
+fn a_damaged_journal_is_named_and_the_rest_goes_on() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    fs::write(bench.vault().join("rotations/prod.json"), "{").expect("written");
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .fails(10, "damaged")
+        .says("rotations/prod.json")
+        .touches(0);
+    bench.tapvault(["exec", "prod", "--", "true"]).run().success();
+}
+
+#[test]
+fn the_old_key_deleted_meanwhile_is_no_obstacle() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    bench.aws().world(|world| {
+        let user = world.user_mut("111122223333", "ana").expect("ana");
+        user.access_keys.retain(|key| key.id != ANA.0);
+    });
+    bench.tapvault(["rotate", "prod"]).run().success().touches(2);
+    let keys = keys_at_aws(&bench);
+    assert_eq!(keys.len(), 1);
+    assert_eq!(key_in_vault(&bench, "prod"), keys[0].0);
+}
+
+#[test]
+fn a_user_that_was_deleted_meanwhile_is_told_and_the_vault_stays() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    bench.aws().world(|world| {
+        let account = world.accounts.iter_mut().find(|account| account.id == "111122223333");
+        account.expect("the account").users.retain(|user| user.name != "ana");
+    });
+    let before = bench.snapshot();
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .fails(8, "aws")
+        .says("InvalidClientTokenId");
+    assert_eq!(
+        bench.snapshot().file("entries/prod.age"),
+        before.file("entries/prod.age")
+    );
+    assert_eq!(
+        bench.snapshot().file("rotations/prod.age"),
+        before.file("rotations/prod.age")
+    );
+}
+
+#[test]
+fn an_entry_that_was_replaced_meanwhile_is_rotated_and_the_forgotten_key_deleted() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    // Ana's own key again: another entry, with another ID, of the same user.
+    bench
+        .tapvault(["add", "prod", "--stdin", "--force"])
+        .stdin(&format!("{}\n{}\n", ANA.0, ANA.1))
+        .run()
+        .success();
+    bench.tapvault(["rotate", "prod"]).run().success();
+    let keys = keys_at_aws(&bench);
+    assert_eq!(key_in_vault(&bench, "prod"), keys[1].0);
+    assert_eq!((keys[0].1, keys[1].1), (KeyStatus::Inactive, KeyStatus::Active));
+}
+
+#[test]
+fn removing_the_entry_names_the_keys_that_stay_at_aws() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    let new = keys_at_aws(&bench)[1].0.clone();
+    bench
+        .tapvault(["remove", "prod", "--force"])
+        .run()
+        .success()
+        .says(&format!("{new} has to be deleted at AWS too"));
+    assert!(!bench.vault().join("rotations/prod.age").exists());
+    assert_eq!(journal(&bench, "prod"), None);
+    add(&bench, "prod");
+    bench.tapvault(["list"]).run().success().does_not_say("stopped");
+}
+
+#[test]
+fn a_second_rotation_at_the_same_time_ends_at_once_and_names_the_process() {
+    let bench = with_two_keys();
+    bench
+        .aws()
+        .fault(Fault::on("CreateAccessKey").delay(3_000, When::Before));
+    let first = bench.tapvault(["rotate", "prod"]).start();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while bench.aws().arrived("CreateAccessKey") == 0 {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = bench.tapvault(["rotate", "prod"]).run();
+    let pid = first.pid().as_raw_nonzero();
+    second
+        .fails(12, "conflict")
+        .says(&format!("under way already (process {pid})"))
+        .touches_of_which_announced(0, 0);
+    // While it runs it did not stop.
+    bench.tapvault(["list"]).run().success().does_not_say("stopped");
+    first.wait().success();
+    assert_eq!(keys_at_aws(&bench).len(), 2);
+}
+
+#[test]
+fn a_signal_leaves_what_a_kill_leaves() {
+    let bench = with_two_keys();
+    bench
+        .aws()
+        .fault(Fault::on("CreateAccessKey").delay(1_500, When::After));
+    let run = bench.tapvault(["rotate", "prod"]).start();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while keys_at_aws(&bench).len() < 2 {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    run.signal(Signal::TERM);
+    run.wait();
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .success()
+        .says("which an interrupted rotation had made");
+    assert_eq!(keys_at_aws(&bench).len(), 2);
+}
+
+#[test]
+fn a_token_pulled_out_between_the_touches_leaves_a_key_that_waits() {
+    let bench = Bench::with_prod();
+    bench
+        .aws()
+        .fault(Fault::on("CreateAccessKey").delay(1_500, When::After));
+    let run = bench.tapvault(["rotate", "prod"]).start();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while bench.aws().arrived("CreateAccessKey") == 0 {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    bench.pull_out(0);
+    let out = run.wait();
+    assert_eq!(out.code, Some(5), "{out}");
+    let out = out.says("tapvault rotate --resume prod");
+    drop(out);
+    assert_eq!(journal(&bench, "prod").expect("a journal")["stage"], "proving");
+    bench.token().insert().expect("plugged in");
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let resumed = loop {
+        let run = bench.tapvault(["rotate", "--resume", "prod"]).run();
+        if run.code != Some(5) || std::time::Instant::now() > deadline {
+            break run;
+        }
+    };
+    resumed.success().touches(2);
+    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+}
+
+#[test]
+fn a_touch_that_is_missed_stops_it_before_anything_or_leaves_a_key_that_waits() {
+    let bench = Bench::with_prod();
+    bench.withhold_touches();
+    bench.tapvault(["rotate", "prod"]).run().fails(6, "no-touch");
+    assert_eq!(keys_at_aws(&bench).len(), 1);
+    assert_eq!(journal(&bench, "prod"), None);
+    // The first is given, the second is not.
+    let run = bench.tapvault(["rotate", "prod"]).start();
+    bench
+        .token()
+        .wait_for_touch(Duration::from_secs(20))
+        .expect("it blinks");
+    bench.token().touch().expect("touched");
+    run.wait().fails(6, "no-touch").says("tapvault rotate --resume prod");
+    assert_eq!(keys_at_aws(&bench).len(), 2);
+    bench.touch_by_itself();
+    bench.tapvault(["rotate", "prod"]).run().success().pins(1, 0);
+    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+}

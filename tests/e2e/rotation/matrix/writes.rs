@@ -1,0 +1,29 @@
+//! Every write of a rotation, struck in every way.
+
+use super::LINE;
+use super::state::{Case, Stage};
+use crate::faults::strace::{self, Fault};
+
+/// What happens at each write.
+pub const FAULTS: [Fault; 3] = [Fault::Kill, Fault::Error("ENOSPC"), Fault::Error("EROFS")];
+
+/// Strikes each write of a rotation. Not the fsyncs: a kill there finds the files just as one at the next call does, and they need
+/// neither room nor a disk that can be written.
+pub fn strike_every_write(stage: &Stage, fault: Fault) -> Vec<Option<Case>> {
+    strace::check();
+    stage.reset();
+    let (output, points) = strace::points(&stage.bench, &LINE, |run| run);
+    output.success();
+    let mut cases = Vec::new();
+    for (order, point) in points.iter().enumerate().filter(|(_, point)| !point.is_sync()) {
+        stage.reset();
+        let output = strace::strike(&stage.bench, &LINE, |run| run, point, fault);
+        let place = (order, point.place.clone());
+        let how = match fault {
+            Fault::Kill | Fault::Signal(_) => "kill -9".to_owned(),
+            Fault::Error(error) => error.to_owned(),
+        };
+        cases.push(stage.case(place, how, &output));
+    }
+    cases
+}
