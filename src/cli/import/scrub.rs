@@ -184,8 +184,9 @@ impl<'a> Scrub<'a> {
                 ));
             }
         }
-        note(
-            "the old text may still be found on the disk and in backups; new access keys end that: tapvault rotate PROFILE",
-        );
+        note("the old text may still be found on the disk and in backups; new access keys end that:");
+        for found in &self.planned {
+            note(&format!("  {}", common::way_to_a_new_key(found.profile.as_str())));
+        }
     }
 }
