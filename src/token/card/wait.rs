@@ -11,8 +11,9 @@ use std::{
 
 /// How often a card in exclusive use is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The longest that pcscd takes to power a card again that its last user has just left.
-const POWERING: Duration = Duration::from_millis(500);
+/// The longest that pcscd takes to power a card again that its last user has just left; on a busy machine more than half a second
+/// was seen. However short the wait for other programs is: this is none of them.
+const POWERING: Duration = Duration::from_secs(2);
 /// The least time a helper thread gets, so that "don't wait" still means "try".
 const LEAST: Duration = Duration::from_millis(200);
 
@@ -111,7 +112,7 @@ pub(super) fn connect(reader: &ReaderName, wait: Duration) -> Result<(Handle, Op
         let name = reader.clone();
         match on_helper_thread(left, move || try_connect(&name))?.ok_or_else(|| busy(reader))? {
             // Said while pcscd powers the card down; a moment later a connection powers it up.
-            Err(pcsc::Error::UnpoweredCard) if start.elapsed() < POWERING.min(wait) => thread::sleep(PAUSE),
+            Err(pcsc::Error::UnpoweredCard) if start.elapsed() < POWERING => thread::sleep(PAUSE),
             Err(pcsc::Error::SharingViolation) if left > PAUSE => thread::sleep(PAUSE),
             Err(pcsc::Error::SharingViolation) => return Err(busy(reader)),
             result => return result.map_err(|error| fault("connect to the card", error)),
