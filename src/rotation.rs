@@ -105,16 +105,23 @@ fn quoted(profile: &ProfileName) -> String {
     }
 }
 
-/// Forgets the rotation of an entry that is being removed. Returns the access keys at AWS that it speaks of, besides the
-/// entry's own.
+/// Removes an entry by `remove`, and then what its rotation has left. Returns the access keys at AWS that it speaks of, besides
+/// the entry's own.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`] while it is under way.
-pub fn forget(ctx: &Context, vault: &Vault, entry: &ProfileName, own: Option<&str>) -> Result<Vec<String>> {
+/// [`ErrorKind::Conflict`] while the rotation is under way; nothing is removed then.
+pub fn removing(
+    ctx: &Context,
+    vault: &Vault,
+    entry: &ProfileName,
+    own: Option<&str>,
+    remove: impl FnOnce() -> Result<()>,
+) -> Result<Vec<String>> {
     if !vault.rotations().exists() {
-        return Ok(Vec::new());
+        return remove().map(|()| Vec::new());
     }
     let _running = claim(vault, entry)?;
+    remove()?;
     let mut left = Vec::new();
     match journal::Journal::read(vault, entry) {
         Ok(Some(journal)) => left.extend(journal.new.into_iter().chain([journal.old])),

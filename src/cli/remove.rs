@@ -84,8 +84,8 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         Some(file)
     };
     let own = vault.sidecar(profile)?.map(|sidecar| sidecar.access_key_id);
-    let left = forget_rotation(ctx, &vault, profile, own.as_deref())?;
-    entry::remove(&vault, profile, opened.as_ref())?;
+    let remove = || entry::remove(&vault, profile, opened.as_ref());
+    let left = with_rotation(ctx, &vault, profile, own.as_deref(), remove)?;
     // Afterwards: a memory of something that did not happen would be a false alarm.
     if let Some(name) = vault_name
         && let Err(error) = vault.memory().remember_removal(&name, profile.as_str())
@@ -106,14 +106,26 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
 
 /// What a rotation has left goes too. Returns the access keys at AWS that it speaks of.
 #[cfg(feature = "iam")]
-fn forget_rotation(ctx: &Context, vault: &Vault, profile: &ProfileName, own: Option<&str>) -> Result<Vec<String>> {
-    crate::rotation::forget(ctx, vault, profile, own)
+fn with_rotation(
+    ctx: &Context,
+    vault: &Vault,
+    profile: &ProfileName,
+    own: Option<&str>,
+    remove: impl FnOnce() -> Result<()>,
+) -> Result<Vec<String>> {
+    crate::rotation::removing(ctx, vault, profile, own, remove)
 }
 
 /// This build has no rotation, and touches nothing that another one has left.
 #[cfg(not(feature = "iam"))]
-fn forget_rotation(_: &Context, _: &Vault, _: &ProfileName, _: Option<&str>) -> Result<Vec<String>> {
-    Ok(Vec::new())
+fn with_rotation(
+    _: &Context,
+    _: &Vault,
+    _: &ProfileName,
+    _: Option<&str>,
+    remove: impl FnOnce() -> Result<()>,
+) -> Result<Vec<String>> {
+    remove().map(|()| Vec::new())
 }
 
 fn confirm(ctx: &Context, profile: &ProfileName) -> Result<bool> {

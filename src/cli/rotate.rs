@@ -77,9 +77,10 @@ pub fn run(args: &RotateArgs, ctx: &Context, choice: &KeyChoice) -> Result<ExitC
             Err(error) if one => return Err(error),
             // The others are rotated all the same; the first failure decides the exit code.
             Err(error) => {
+                let kind = error.kind();
                 super::show(&error.within(&target.entry));
                 if code == ExitCode::SUCCESS {
-                    code = ExitCode::from(ErrorKind::Other.exit_code());
+                    code = ExitCode::from(kind.exit_code());
                 }
             }
         }

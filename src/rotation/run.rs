@@ -1,33 +1,23 @@
 //! Takes the steps of a rotation, one after the other, and says each.
 
-use super::decide::{Aim, Facts, Obstacle, Progress, Step, Trial, Use, Waiting, next};
+mod create;
+mod new_key;
+
+use super::decide::{Aim, Facts, Obstacle, Progress, Step, Use, Waiting, next};
 use super::journal::{Journal, Stage};
 use super::look::{self, Opened, User, iam, list, resume_line, user};
 use super::remind::moment;
 use super::{Begin, Wishes, claim, quoted, words};
 use crate::aws::Sts;
-use crate::aws::iam::{Iam, KeyStatus, ListedKey, NotCreated};
-use crate::chain::call::at;
+use crate::aws::iam::{Iam, KeyStatus};
 use crate::chain::mfa::Codes;
 use crate::context::Context;
-use crate::credential::{AccessKey, Credentials};
+use crate::credential::AccessKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
-use crate::secret::SecretText;
 use crate::vault::Vault;
-use crate::vault::folder::Room;
 use crate::vault::waiting::{self, OpenedWaiting};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-/// So long a new key may need until it works. IAM is eventually consistent; seconds are usual.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The longest pause between two trials of a new key.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// More than a sealed access key takes, beside what the entry takes now: an ARN may be new, and longer. In bytes.
-const MORE_ROOM: usize = 4096;
 
 /// More steps than any rotation takes; a machine that goes round in a circle is stopped.
 const MOST_STEPS: usize = 40;
@@ -228,261 +218,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn create(&mut self, user: &User) -> Result<()> {
-        let now = self.ctx.now();
-        let before = self.facts.journal.clone();
-        let known = self.facts.listed.iter().map(|key| key.id.clone()).collect();
-        let mut journal = Journal::begin(&self.wishes.entry, &self.facts.entry, known, now);
-        // An earlier attempt of which nothing was seen yet may still bring a key to light.
-        if let Some(before) = before.as_ref().filter(|before| before.stage == Stage::Creating) {
-            journal.attempts = before.attempts.iter().copied().chain([now]).collect();
-            journal.known = before.known.clone();
-        }
-        journal.write(self.vault)?;
-        self.facts.journal = Some(journal.clone());
-        // Without room for the new key there must be none.
-        let room = self.reserve().inspect_err(|_| self.take_back(before.clone()))?;
-        let key = match self.iam.create_access_key(&user.credentials) {
-            Ok(key) => key,
-            Err(NotCreated::Refused(error)) => {
-                self.take_back(before);
-                return Err(words::refused(error, &self.wishes).within("no new access key"));
-            }
-            Err(NotCreated::Doubtful(error)) => {
-                drop(room);
-                return Err(self.clear_up(user, error.into_error()));
-            }
-        };
-        drop(room);
-        let id = key.id.clone();
-        let trusted = &self.opened.unlocked.trusted;
-        let secret = &self.opened.entry.vault_secret;
-        let stored = waiting::store(
-            self.vault,
-            trusted,
-            secret,
-            &self.wishes.entry,
-            (key.clone(), &user.arn, now),
-        );
-        if let Err(error) = stored {
-            return Err(self.undo(user, &id, error));
-        }
-        self.ctx.dialogue.note(&format!("created {id}, sealed"));
-        self.fresh = Some(key);
-        self.facts.waiting = Waiting::Sealed;
-        self.facts.listed.push(ListedKey {
-            id: id.clone(),
-            status: KeyStatus::Active,
-            created: Some(now),
-        });
-        self.write(Stage::Proving, |journal| {
-            journal.new = Some(id);
-            journal.attempts.clear();
-        })
-    }
-
-    fn reserve(&self) -> Result<Room> {
-        let _lock = self.vault.lock()?;
-        let bytes = self.opened.file.size() + MORE_ROOM;
-        self.vault.rotations().reserve(bytes)
-    }
-
-    /// Nothing was made: the journal is what it was.
-    fn take_back(&mut self, before: Option<Journal>) {
-        let restored = match &before {
-            Some(journal) => journal.write(self.vault),
-            None => Journal::remove(self.vault, &self.wishes.entry),
-        };
-        match restored {
-            Ok(()) => self.facts.journal = before,
-            // The next run finds nothing that it speaks of.
-            Err(error) => self.ctx.debug(|| format!("the journal stays: {error}")),
-        }
-    }
-
-    /// The answer to CreateAccessKey was lost: a key that has come to light since is deleted.
-    fn clear_up(&mut self, user: &User, error: Error) -> Error {
-        let known = match &self.facts.journal {
-            Some(journal) => journal.known.clone(),
-            None => Vec::new(),
-        };
-        let listed = match list(&mut self.iam, &self.wishes, user) {
-            Ok(listed) => listed,
-            Err(_) => {
-                return error.hint("whether AWS has made a key is not known; the next run finds out, and deletes it");
-            }
-        };
-        let Some(made) = listed.into_iter().find(|key| !known.contains(&key.id)) else {
-            return error.hint("no new key is to be seen at AWS; should one turn up, the next run deletes it");
-        };
-        match self.iam.delete(&user.credentials, &made.id) {
-            Ok(()) => {
-                self.take_back(None);
-                error.hint(format!(
-                    "AWS had made {} all the same; it was deleted, for its secret is lost",
-                    made.id
-                ))
-            }
-            Err(failed) => error.hint(format!(
-                "AWS has made {} all the same, and it could not be deleted ({}); the next run does",
-                made.id,
-                words::refused(failed, &self.wishes).message()
-            )),
-        }
-    }
-
-    /// The new key could not be sealed: it is deleted while its user is still in hand.
-    fn undo(&mut self, user: &User, id: &str, error: Error) -> Error {
-        let error = error.within(format!("{id} was made, but could not be sealed"));
-        match self.iam.delete(&user.credentials, id) {
-            Ok(()) => {
-                self.take_back(None);
-                error.hint(format!(
-                    "{id} was deleted again; the access key of {} is what it was",
-                    self.wishes.entry
-                ))
-            }
-            Err(failed) => {
-                // So that the next run need not guess. On a full disk this fails too; then it goes by the time.
-                let named = self.write(Stage::Creating, |journal| journal.new = Some(id.to_owned()));
-                if let Err(error) = named {
-                    self.ctx.debug(|| format!("the journal does not name {id}: {error}"));
-                }
-                error.hint(format!(
-                    "{id} could not be deleted either ({}); the next run deletes it",
-                    words::refused(failed, &self.wishes).message()
-                ))
-            }
-        }
-    }
-
-    fn open(&mut self) -> Result<()> {
-        let Some(file) = waiting::header(self.vault, &self.wishes.entry)? else {
-            self.facts.waiting = Waiting::Nothing;
-            return Ok(());
-        };
-        let opened = waiting::open_waiting(
-            self.vault,
-            &mut self.opened.unlocked,
-            &self.wishes.entry,
-            file,
-            "prove that the new access key opens",
-            &mut self.touches,
-        )?;
-        let same =
-            |fresh: &AccessKey| fresh.id == opened.key().id && fresh.secret.expose() == opened.key().secret.expose();
-        if !self.fresh.as_ref().is_none_or(same) {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!(
-                    "what was sealed as the new access key of {} is another one",
-                    self.wishes.entry
-                ),
-            )
-            .hint("somebody else writes into the vault's folder"));
-        }
-        self.fresh = None;
-        self.facts.waiting = Waiting::Opened {
-            id: opened.key().id.clone(),
-            generation: opened.generation(),
-            trial: Trial::Untried,
-        };
-        self.waiting = Some(opened);
-        Ok(())
-    }
-
-    fn waiting_key(&self) -> Result<AccessKey> {
-        let waiting = self.waiting.as_ref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Conflict,
-                "the new access key went away while this command ran",
-            )
-            .hint(format!("{} looks again", resume_line(&self.wishes)))
-        })?;
-        let key = waiting.key();
-        Ok(AccessKey {
-            id: key.id.clone(),
-            secret: SecretText::copy_of(key.secret.expose()),
-        })
-    }
-
-    fn try_new(&mut self, user: &User) -> Result<()> {
-        let key = self.waiting_key()?;
-        let id = key.id.clone();
-        let credentials = Credentials::LongTerm(key);
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(250);
-        let trial = loop {
-            match self.sts.get_caller_identity(&credentials, &at(&self.wishes.own.sts)) {
-                Ok(identity) if identity.arn == user.arn => break Trial::Works,
-                Ok(identity) => {
-                    return Err(Error::new(
-                        ErrorKind::Conflict,
-                        format!(
-                            "{id} belongs to {}, and {} to {}",
-                            identity.arn, self.wishes.entry, user.arn
-                        ),
-                    )
-                    .hint(
-                        "the entry was replaced by another user's key since; that user has to delete this one at AWS",
-                    ));
-                }
-                Err(error) if !is_unknown(&error) => return Err(error),
-                Err(_) if started.elapsed() + pause > PATIENCE => break Trial::Unknown,
-                Err(_) => {
-                    if pause == Duration::from_millis(250) {
-                        self.ctx.dialogue.tell(&format!(
-                            "waiting for {id} to work: AWS needs some seconds for a new key"
-                        ));
-                    }
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-            }
-        };
-        if trial == Trial::Works {
-            self.ctx.dialogue.note(&format!("{id} works ({})", user.owner()));
-        }
-        if let Waiting::Opened { generation, .. } = self.facts.waiting {
-            self.facts.waiting = Waiting::Opened { id, generation, trial };
-        }
-        Ok(())
-    }
-
-    fn switch(&mut self, user: &mut User) -> Result<()> {
-        let key = self.waiting_key()?;
-        let known: Vec<String> = self.facts.listed.iter().map(|key| key.id.clone()).collect();
-        if self.facts.journal.is_none() {
-            // It was lost; the waiting key was there to tell.
-            let journal = Journal::begin(&self.wishes.entry, &self.facts.entry, known, self.ctx.now());
-            self.facts.journal = Some(journal);
-        }
-        self.write(Stage::Switching, |journal| {
-            journal.new = Some(key.id.clone());
-            journal.attempts.clear();
-        })?;
-        if let Some(waiting) = self.waiting.take() {
-            let trusted = &self.opened.unlocked.trusted;
-            waiting::take_place(
-                self.ctx,
-                self.vault,
-                trusted,
-                &self.wishes.entry,
-                &self.opened.file,
-                &waiting,
-            )?;
-            self.facts.generation = waiting.generation();
-        }
-        self.facts.waiting = Waiting::Nothing;
-        self.facts.entry = key.id.clone();
-        self.facts.progress = Progress::Made;
-        // A session lives on; the old key itself is about to be switched off.
-        if self.wishes.own.session.is_none() {
-            user.credentials = Credentials::LongTerm(key);
-        }
-        self.write(Stage::Retiring, |_| {})
-    }
-
     fn deactivate(&mut self, user: &User, id: &str) -> Result<()> {
         match self.iam.deactivate(&user.credentials, id) {
             Ok(()) => {}
@@ -510,16 +245,6 @@ impl Run<'_> {
     fn note_retired(&mut self) -> Result<()> {
         self.facts.progress = Progress::Made;
         self.write(Stage::Retired, |_| {})
-    }
-
-    fn drop_waiting(&mut self, user: &User, key: Option<String>) -> Result<()> {
-        if let Some(id) = key {
-            self.delete(user, &id, "a new access key that is of no use any more")?;
-        }
-        waiting::discard(self.vault, &self.wishes.entry)?;
-        self.facts.waiting = Waiting::Nothing;
-        self.waiting = None;
-        Ok(())
     }
 
     fn drop_journal(&mut self) -> Result<()> {

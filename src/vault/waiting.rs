@@ -17,6 +17,7 @@ use crate::profile::ProfileName;
 use crate::secret::VaultSecret;
 use crate::wrap::{EnrolledKey, KeyKind};
 use jiff::Timestamp;
+use std::path::PathBuf;
 
 /// The stanza of X25519 recipients (age-encryption.org/v1, "The X25519 recipient type"); it does not say whose it is.
 const X25519: &str = "X25519";
@@ -42,7 +43,12 @@ impl OpenedWaiting {
 
 /// Whether an access key waits to replace the one of `profile`. Opens nothing.
 pub fn is_there(vault: &Vault, profile: &ProfileName) -> bool {
-    vault.rotations().path().join(entry_file(profile.as_str())).exists()
+    path(vault, profile).exists()
+}
+
+/// Where the waiting file of `profile` lies, or would lie.
+pub fn path(vault: &Vault, profile: &ProfileName) -> PathBuf {
+    vault.rotations().path().join(entry_file(profile.as_str()))
 }
 
 /// Seals a new access key of `profile` beside its entry.
