@@ -94,8 +94,8 @@ fn only_the_context_reads_the_environment_and_the_clock() {
     let allowed = ["env.rs", "context.rs", "cli.rs", "process.rs", "prompt/graphical.rs"];
     for file in files_with(&["env::var", "env::current", "env::args", "Timestamp::now", "SystemTime"]) {
         assert!(
-            allowed.contains(&file.as_str()) || ["aws/client.rs", "aws/sts.rs"].contains(&file.as_str()),
-            "{file}: cli.rs takes the arguments, process.rs the current folder, aws/client.rs and aws/sts.rs the time of an answer"
+            allowed.contains(&file.as_str()),
+            "{file}: cli.rs takes the arguments, process.rs the current folder"
         );
     }
 }

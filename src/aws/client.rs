@@ -110,6 +110,11 @@ impl<'a> Client<'a> {
         Ok(config.build())
     }
 
+    /// The time now.
+    pub(super) fn now(&self) -> Timestamp {
+        self.ctx.now()
+    }
+
     /// Makes one attempt, and says how it went to who asked for `--debug`.
     pub(super) fn once<T, E>(
         &self,
@@ -144,7 +149,7 @@ impl<'a> Client<'a> {
                 Ok(output)
             }
             Err(err) => {
-                let failure = Failure::of(name, place, &err, Timestamp::now());
+                let failure = Failure::of(name, place, &err, self.now());
                 debug(&failure.word(), err.request_id());
                 Err(Box::new(failure))
             }

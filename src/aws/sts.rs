@@ -59,7 +59,7 @@ impl Client<'_> {
                     .send()
             })
             .map_err(|failure| failure.to_error())?;
-        session("GetSessionToken", output.credentials)
+        self.session("GetSessionToken", output.credentials)
     }
 
     /// See [`super::Sts::assume_role`].
@@ -98,7 +98,7 @@ impl Client<'_> {
                     .send()
             })
             .map_err(|failure| failure.to_error().within(&request.role_arn))?;
-        session("AssumeRole", output.credentials)
+        self.session("AssumeRole", output.credentials)
     }
 
     /// See [`super::Sts::assume_role_with_web_identity`].
@@ -123,7 +123,33 @@ impl Client<'_> {
                     .send()
             })
             .map_err(|failure| failure.to_error().within(&request.role_arn))?;
-        session("AssumeRoleWithWebIdentity", output.credentials)
+        self.session("AssumeRoleWithWebIdentity", output.credentials)
+    }
+
+    fn session(&self, call: &str, credentials: Option<aws_sdk_sts::types::Credentials>) -> Result<Session> {
+        let credentials = credentials.ok_or_else(|| incomplete(call))?;
+        let expires = Timestamp::from_second(credentials.expiration.secs()).map_err(|_| incomplete(call))?;
+        if credentials.access_key_id.is_empty()
+            || credentials.secret_access_key.is_empty()
+            || credentials.session_token.is_empty()
+        {
+            return Err(incomplete(call));
+        }
+        if expires <= self.now() {
+            return Err(Error::new(
+                ErrorKind::Network,
+                format!("{call}: the session that came back has ended already ({expires})"),
+            )
+            .hint(
+                "something answers in AWS's place, or this machine's clock is wrong: `tapvault doctor` compares it",
+            ));
+        }
+        Ok(Session {
+            id: credentials.access_key_id,
+            secret: SecretText::new(credentials.secret_access_key.into()),
+            token: SecretText::new(credentials.session_token.into()),
+            expires,
+        })
     }
 
     fn sts(&self, credentials: Option<&Credentials>, endpoint: &Endpoint) -> Result<aws_sdk_sts::Client> {
@@ -149,28 +175,4 @@ fn policies(request: &RoleRequest) -> Option<Vec<PolicyDescriptorType>> {
 
 fn seconds(duration: u32) -> i32 {
     i32::try_from(duration).unwrap_or(i32::MAX)
-}
-
-fn session(call: &str, credentials: Option<aws_sdk_sts::types::Credentials>) -> Result<Session> {
-    let credentials = credentials.ok_or_else(|| incomplete(call))?;
-    let expires = Timestamp::from_second(credentials.expiration.secs()).map_err(|_| incomplete(call))?;
-    if credentials.access_key_id.is_empty()
-        || credentials.secret_access_key.is_empty()
-        || credentials.session_token.is_empty()
-    {
-        return Err(incomplete(call));
-    }
-    if expires <= Timestamp::now() {
-        return Err(Error::new(
-            ErrorKind::Network,
-            format!("{call}: the session that came back has ended already ({expires})"),
-        )
-        .hint("something answers in AWS's place, or this machine's clock is wrong: `tapvault doctor` compares it"));
-    }
-    Ok(Session {
-        id: credentials.access_key_id,
-        secret: SecretText::new(credentials.secret_access_key.into()),
-        token: SecretText::new(credentials.session_token.into()),
-        expires,
-    })
 }

@@ -73,7 +73,8 @@ fn announce(ctx: &Context, touches: usize, codes: usize) {
         .into_iter()
         .flatten()
         .collect();
-    if !words.is_empty() {
+    // One touch is announced by its own line.
+    if touches + codes > 1 {
         ctx.dialogue.tell(&words.join(", "));
     }
 }

@@ -122,7 +122,7 @@ fn old_keys_are_shown_where_they_are_and_rotated_when_due() {
         .run()
         .success()
         .says("30 are its limit");
-    let doctor = bench.tapvault(["doctor", "--offline"]).run();
+    let doctor = bench.tapvault(["doctor"]).run();
     assert!(doctor.stdout.contains("tapvault rotate prod"), "{doctor}");
     bench
         .tapvault(["rotate", "--due", "90d"])
@@ -163,7 +163,7 @@ fn an_old_key_that_was_forgotten_for_a_week_is_mentioned() {
         .run()
         .success()
         .says("`tapvault rotate --finish prod` deletes it");
-    let doctor = bench.tapvault(["doctor", "--offline"]).run();
+    let doctor = bench.tapvault(["doctor"]).run();
     assert!(doctor.stdout.contains("rotate --finish prod"), "{doctor}");
     bench
         .tapvault(["exec", "prod", "--", "true"])

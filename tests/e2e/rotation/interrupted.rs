@@ -52,7 +52,7 @@ fn every_later_command_says_in_a_line_how_to_go_on() {
     assert!(!run.stdout.contains("stopped"));
     bench.tapvault(["list"]).run().success().says(line);
     bench.tapvault(["explain", "prod"]).run().success().says(line);
-    let doctor = bench.tapvault(["doctor", "--offline"]).run();
+    let doctor = bench.tapvault(["doctor"]).run();
     assert!(
         doctor.stdout.contains("stopped after the new key was sealed"),
         "{doctor}"
