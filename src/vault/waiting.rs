@@ -81,7 +81,12 @@ pub fn store(
 
 /// The waiting file's header; `None` when nothing waits.
 pub fn header(vault: &Vault, profile: &ProfileName) -> Result<Option<AgeFile>> {
-    let file = entry_file(profile.as_str());
+    read_header(vault, profile.as_str())
+}
+
+/// As [`header`], for a name that only the file says.
+pub fn read_header(vault: &Vault, profile: &str) -> Result<Option<AgeFile>> {
+    let file = entry_file(profile);
     let bytes = vault.rotations().read(&file)?;
     bytes
         .map(|bytes| AgeFile::parse(&format!("{ROTATIONS}/{file}"), bytes))

@@ -4,7 +4,7 @@ use super::{Finding, common, count};
 use crate::context::Context;
 use crate::context::settings::Days;
 use crate::vault::keyring::KeyList;
-use crate::vault::{Snapshot, Vault, change};
+use crate::vault::{Snapshot, Vault, change, waiting};
 use crate::wrap::KeyKind;
 use jiff::Timestamp;
 
@@ -62,6 +62,9 @@ pub fn entries(ctx: &Context) -> Vec<Finding> {
         if let Some(line) = common::left_of_rotation(&vault, &entry.profile, ctx.now()) {
             let (what, remedy) = line.split_once("; ").unwrap_or((&line, ""));
             findings.push(Finding::warn(what, remedy));
+        }
+        if let Err(error) = waiting::read_header(&vault, &entry.profile) {
+            findings.push(Finding::failed(&error));
         }
         let file = vault.read_header(&entry.profile);
         match (file, &entry.sidecar) {

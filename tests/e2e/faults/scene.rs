@@ -332,7 +332,7 @@ pub fn faults(before: Option<&Point>, point: &Point) -> Vec<Fault> {
 }
 
 /// A power cut forgets what no fsync came after: of a file before its rename, of a folder after a change of its names.
-fn check_power_cut(points: &[Point]) {
+pub fn check_power_cut(points: &[Point]) {
     for (at, point) in points.iter().enumerate() {
         let folder = Path::new(&point.place)
             .parent()

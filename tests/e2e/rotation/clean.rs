@@ -92,6 +92,29 @@ fn sessions_of_the_old_key_are_dropped_and_the_next_exec_makes_one_of_the_new() 
 }
 
 #[test]
+fn several_profiles_are_rotated_one_after_the_other_each_key_once() {
+    let bench = Bench::with_prod();
+    bench.aws_config(
+        "[profile prod]\nregion = eu-central-1\n[profile reader]\nsource_profile = prod\n\
+         role_arn = arn:aws:iam::444455556666:role/reader\n[profile lost]\nregion = eu-central-1\n",
+    );
+    let (gus, secret) = (
+        tapvault_lab::aws_standin::GUS_KEY,
+        "tapvault/lab+not/a/real+secret/gone/0001",
+    );
+    bench
+        .tapvault(["add", "lost", "--stdin", "--offline"])
+        .stdin(&format!("{gus}\n{secret}\n"))
+        .run()
+        .success();
+    // AWS does not take the key of the first; the second is rotated all the same, and the third is the same key.
+    let out = bench.tapvault(["rotate", "lost", "reader", "prod"]).run();
+    out.fails(8, "aws").says("lost: ").says("deactivated");
+    assert_eq!(keys_at_aws(&bench).len(), 2);
+    assert_eq!(bench.aws().calls_of("CreateAccessKey").len(), 1);
+}
+
+#[test]
 fn a_dry_run_opens_nothing_and_calls_nobody() {
     let bench = Bench::with_prod();
     let (before, calls) = (bench.snapshot(), bench.calls());

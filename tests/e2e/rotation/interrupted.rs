@@ -342,3 +342,65 @@ fn a_touch_that_is_missed_stops_it_before_anything_or_leaves_a_key_that_waits() 
     bench.tapvault(["rotate", "prod"]).run().success().pins(1, 0);
     assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
 }
+
+#[test]
+fn keys_that_change_while_a_new_one_is_made_cost_that_one_and_nothing_else() {
+    let bench = with_two_keys();
+    bench
+        .aws()
+        .fault(Fault::on("CreateAccessKey").delay(4_000, When::After));
+    let run = bench.tapvault(["rotate", "prod"]).start();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while bench.aws().arrived("CreateAccessKey") == 0 {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    enroll_token(&bench, "spare");
+    run.wait()
+        .fails(12, "conflict")
+        .says("the enrolled keys were changed while this command ran")
+        .says("was deleted again");
+    assert_eq!(keys_at_aws(&bench), [(ANA.0.to_owned(), KeyStatus::Active)]);
+    assert_eq!(journal(&bench, "prod"), None);
+    bench.tapvault(["rotate", "prod"]).run().success();
+}
+
+#[test]
+fn a_damaged_waiting_file_is_named_with_the_way_on() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    let path = bench.vault().join("rotations/prod.age");
+    fs::write(&path, "age-encryption.org/v1\n-> half").expect("written");
+    let remove = format!("rm {}", path.display());
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .fails(10, "damaged")
+        .says(&remove);
+    let doctor = bench.tapvault(["doctor"]).run();
+    assert!(doctor.stdout.contains("fail  rotations/prod.age"), "{doctor}");
+    fs::remove_file(&path).expect("it was there");
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .success()
+        .says("could not keep");
+    assert_eq!(keys_at_aws(&bench).len(), 2);
+}
+
+#[test]
+fn finish_brings_an_interrupted_rotation_to_its_end_and_deletes_the_old_key() {
+    let bench = with_two_keys();
+    stopped_after_sealing(&bench);
+    let out = bench
+        .tapvault(["rotate", "--finish", "prod"])
+        .run()
+        .success()
+        .touches(2);
+    out.does_not_say("created")
+        .says(&format!("deleted {}, the old access key", ANA.0));
+    let keys = keys_at_aws(&bench);
+    assert_eq!(keys.len(), 1);
+    assert_eq!(key_in_vault(&bench, "prod"), keys[0].0);
+    assert_eq!(journal(&bench, "prod"), None);
+}

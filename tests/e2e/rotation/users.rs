@@ -216,3 +216,40 @@ fn a_list_that_never_ends_is_an_error() {
         .fails(9, "network")
         .says("pages");
 }
+
+#[test]
+fn all_pages_of_a_list_are_read() {
+    let bench = Bench::with_prod();
+    // The first page has a key that is gone by the time it is asked about; the second one is the stand-in's own.
+    let page = "<ListAccessKeysResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><ListAccessKeysResult>\
+                <AccessKeyMetadata><member><UserName>ana</UserName><AccessKeyId>AKIATAPVAULTLABGONE2</AccessKeyId>\
+                <Status>Active</Status><CreateDate>2026-01-01T00:00:00Z</CreateDate></member></AccessKeyMetadata>\
+                <IsTruncated>true</IsTruncated><Marker>0</Marker></ListAccessKeysResult></ListAccessKeysResponse>";
+    bench.aws().fault(Fault::on("ListAccessKeys").garbage(page));
+    bench.tapvault(["rotate", "prod"]).run().success();
+    let pages = bench.aws().calls_of("ListAccessKeys");
+    assert_eq!(pages.len(), 2);
+    assert_eq!(pages[1].parameters.get("Marker").map(String::as_str), Some("0"));
+    assert_eq!(bench.aws().calls_of("GetAccessKeyLastUsed").len(), 1);
+}
+
+#[test]
+fn a_new_key_that_does_not_work_within_a_minute_waits_for_the_next_run() {
+    let bench = Bench::with_prod();
+    let unknown = Fault::on("GetCallerIdentity").nth(2).every();
+    bench.aws().fault(unknown.error(
+        403,
+        "InvalidClientTokenId",
+        "The security token included in the request is invalid.",
+    ));
+    bench
+        .tapvault(["rotate", "prod"])
+        .run()
+        .fails(12, "conflict")
+        .says("does not work yet")
+        .says("tapvault rotate --resume prod");
+    assert_eq!(key_in_vault(&bench, "prod"), ANA.0);
+    bench.aws().clear_faults();
+    bench.tapvault(["rotate", "--resume", "prod"]).run().success();
+    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+}

@@ -2,6 +2,7 @@
 
 use super::LINE;
 use super::state::{Case, Stage};
+use crate::faults::scene::check_power_cut;
 use crate::faults::strace::{self, Fault};
 
 /// What happens at each write.
@@ -14,6 +15,13 @@ pub fn strike_every_write(stage: &Stage, fault: Fault) -> Vec<Option<Case>> {
     stage.reset();
     let (output, points) = strace::points(&stage.bench, &LINE, |run| run);
     output.success();
+    // Who holds a lock need not be known after a power cut.
+    let lasting: Vec<_> = points
+        .iter()
+        .filter(|point| !point.place.ends_with(".lock"))
+        .cloned()
+        .collect();
+    check_power_cut(&lasting);
     let mut cases = Vec::new();
     for (order, point) in points.iter().enumerate().filter(|(_, point)| !point.is_sync()) {
         stage.reset();
