@@ -66,6 +66,11 @@ impl IamError {
         self.0.aws_code() == Some("NoSuchEntity")
     }
 
+    /// AWS does not know the key that signed: it is off or gone, or so new that IAM has not heard of it yet.
+    pub fn is_unknown_caller(&self) -> bool {
+        self.0.aws_code() == Some("InvalidClientTokenId")
+    }
+
     /// The user may not make this call.
     pub fn is_denied(&self) -> bool {
         matches!(

@@ -9,15 +9,19 @@ use super::look::{self, Opened, User, iam, list, resume_line, user};
 use super::remind::moment;
 use super::{Begin, Wishes, claim, quoted, words};
 use crate::aws::Sts;
-use crate::aws::iam::{Iam, KeyStatus};
+use crate::aws::iam::{Iam, IamError, KeyStatus};
 use crate::chain::mfa::Codes;
 use crate::context::Context;
-use crate::credential::AccessKey;
+use crate::credential::{AccessKey, Credentials};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::vault::Vault;
 use crate::vault::waiting::{self, OpenedWaiting};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The last pause before a call that IAM does not know the signer of is given up; all of them are 16 s.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// More steps than any rotation takes; a machine that goes round in a circle is stopped.
 const MOST_STEPS: usize = 40;
@@ -89,6 +93,7 @@ pub fn rotate(ctx: &Context, vault: &Vault, mut wishes: Wishes) -> Result<()> {
         wishes,
         fresh: None,
         waiting: None,
+        successor: None,
     };
     run.finish(codes).map_err(|error| run.stopped(error))
 }
@@ -106,6 +111,8 @@ struct Run<'a> {
     fresh: Option<AccessKey>,
     /// The new key as it was opened.
     waiting: Option<OpenedWaiting>,
+    /// Who speaks to AWS once the old key is off.
+    successor: Option<Credentials>,
 }
 
 impl Run<'_> {
@@ -172,7 +179,7 @@ impl Run<'_> {
                 Step::Create => self.create(user)?,
                 Step::Open => self.open()?,
                 Step::Try => self.try_new(user)?,
-                Step::Switch => self.switch(user)?,
+                Step::Switch => self.switch()?,
                 Step::Deactivate(id) => self.deactivate(user, &id)?,
                 Step::NoteRetired => self.note_retired()?,
                 Step::DropWaiting(key) => self.drop_waiting(user, key)?,
@@ -202,8 +209,7 @@ impl Run<'_> {
     }
 
     fn delete(&mut self, user: &User, id: &str, why: &str) -> Result<()> {
-        self.iam
-            .delete(&user.credentials, id)
+        patiently(|| self.iam.delete(&user.credentials, id))
             .map_err(|error| words::refused(error, &self.wishes).within(format!("deleting {id}")))?;
         self.facts.listed.retain(|key| key.id != id);
         self.ctx.dialogue.note(&format!("deleted {id}, {why}"));
@@ -218,8 +224,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn deactivate(&mut self, user: &User, id: &str) -> Result<()> {
-        match self.iam.deactivate(&user.credentials, id) {
+    fn deactivate(&mut self, user: &mut User, id: &str) -> Result<()> {
+        let mut outcome = self.iam.deactivate(&user.credentials, id);
+        if outcome.as_ref().is_err_and(IamError::is_unknown_caller) {
+            // The old key was switched off or deleted meanwhile, or the new one speaks already and is very new.
+            if let Some(successor) = self.successor.take() {
+                user.credentials = successor;
+            }
+            outcome = patiently(|| self.iam.deactivate(&user.credentials, id));
+        }
+        match outcome {
             Ok(()) => {}
             Err(error) => {
                 // Deleted meanwhile: more than was asked for. IAM is asked whether it is so.
@@ -234,6 +248,9 @@ impl Run<'_> {
                     self.wishes.entry
                 )));
             }
+        }
+        if let Some(successor) = self.successor.take() {
+            user.credentials = successor;
         }
         for key in self.facts.listed.iter_mut().filter(|key| key.id == id) {
             key.status = KeyStatus::Inactive;
@@ -308,6 +325,20 @@ impl Run<'_> {
             error.hint(format!("{} goes on from here", resume_line(&self.wishes)))
         } else {
             error
+        }
+    }
+}
+
+/// Makes a call again while IAM has not heard yet of the key that signs it. STS may know it sooner.
+fn patiently<T>(mut call: impl FnMut() -> Result<T, IamError>) -> Result<T, IamError> {
+    let mut pause = Duration::from_millis(500);
+    loop {
+        match call() {
+            Err(error) if error.is_unknown_caller() && pause <= LONGEST_PAUSE => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            outcome => return outcome,
         }
     }
 }

@@ -113,7 +113,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) fn switch(&mut self, user: &mut User) -> Result<()> {
+    pub(super) fn switch(&mut self) -> Result<()> {
         let key = self.waiting_key()?;
         let known: Vec<String> = self.facts.listed.iter().map(|key| key.id.clone()).collect();
         if self.facts.journal.is_none() {
@@ -140,9 +140,9 @@ impl Run<'_> {
         self.facts.waiting = Waiting::Nothing;
         self.facts.entry = key.id.clone();
         self.facts.progress = Progress::Made;
-        // A session lives on; the old key itself is about to be switched off.
+        // A session lives on. The old key can still switch itself off, which the new one, being new, may not be let do yet.
         if self.wishes.own.session.is_none() {
-            user.credentials = Credentials::LongTerm(key);
+            self.successor = Some(Credentials::LongTerm(key));
         }
         self.write(Stage::Retiring, |_| {})
     }

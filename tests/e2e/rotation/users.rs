@@ -3,7 +3,7 @@
 use super::{journal, key_in_vault, keys_at_aws, keys_of};
 use crate::bench::{ANA, Bench};
 use tapvault_lab::aws_standin::{
-    ANA_MFA, CHEN_KEY, CHEN_SECRET, CHINA_ACCOUNT, Fault, IamScope, KeyStatus, MAIN_ACCOUNT,
+    ANA_MFA, CHEN_KEY, CHEN_SECRET, CHINA_ACCOUNT, Fault, IamScope, KeyStatus, MAIN_ACCOUNT, When,
 };
 
 fn may(bench: &Bench, permissions: &[&str]) {
@@ -189,6 +189,47 @@ fn a_new_key_that_is_slow_to_work_is_waited_for() {
         .success()
         .says("to work: AWS needs some seconds");
     assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+}
+
+#[test]
+fn iam_may_hear_of_the_new_key_later_than_sts() {
+    let bench = Bench::with_prod();
+    let unknown = Fault::on("DeleteAccessKey").times(2);
+    bench.aws().fault(unknown.error(
+        403,
+        "InvalidClientTokenId",
+        "The security token included in the request is invalid.",
+    ));
+    bench.tapvault(["rotate", "--delete-old", "prod"]).run().success();
+    let calls = bench.aws().calls();
+    let signer = |action: &str| {
+        let call = calls.iter().rfind(|call| call.action == action).expect("called");
+        call.access_key_id.clone().expect("signed")
+    };
+    assert_eq!(signer("UpdateAccessKey"), ANA.0, "the old key switches itself off");
+    assert_eq!(signer("DeleteAccessKey"), keys_at_aws(&bench)[0].0);
+}
+
+#[test]
+fn an_old_key_that_is_deleted_at_the_last_moment_is_no_obstacle() {
+    let bench = Bench::with_prod();
+    bench
+        .aws()
+        .fault(Fault::on("GetCallerIdentity").nth(2).delay(1_500, When::After));
+    let run = bench.tapvault(["rotate", "prod"]).start();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while bench.aws().calls_of("GetCallerIdentity").len() < 3 {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    bench.aws().world(|world| {
+        let user = world.user_mut(MAIN_ACCOUNT, "ana").expect("ana");
+        user.access_keys.retain(|key| key.id != ANA.0);
+    });
+    run.wait().success();
+    let keys = keys_at_aws(&bench);
+    assert_eq!((keys.len(), journal(&bench, "prod")), (1, None));
+    assert_eq!(key_in_vault(&bench, "prod"), keys[0].0);
 }
 
 #[test]
