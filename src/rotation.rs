@@ -1,7 +1,7 @@
 //! A new access key in the place of an old one, so that at every moment a working key is in the vault, and every key at AWS is
 //! known to it: a state machine with a journal.
 //!
-//! [`decide`] says what comes next, from the journal, from what IAM lists, and from what the vault holds; [`look`] finds these
+//! [`decide`] says what comes next, from the journal, from what IAM lists, and from what the vault holds; `look` finds these
 //! out; [`run`](rotate) takes one step after the other. docs/rotation.md tells it as a story, with a table of what is
 //! where when it is cut short.
 

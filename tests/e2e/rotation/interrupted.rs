@@ -310,16 +310,49 @@ fn a_token_pulled_out_between_the_touches_leaves_a_key_that_waits() {
     let out = out.says("tapvault rotate --resume prod");
     drop(out);
     assert_eq!(journal(&bench, "prod").expect("a journal")["stage"], "proving");
+    plug_in_and_rotate(&bench).touches(2);
+    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+}
+
+#[test]
+fn a_token_pulled_out_while_it_blinks_loses_nothing() {
+    for touch in [1, 2] {
+        let bench = Bench::with_prod();
+        bench.withhold_touches();
+        let run = bench.tapvault(["rotate", "prod"]).start();
+        let blinks = || {
+            bench
+                .token()
+                .wait_for_touch(Duration::from_secs(20))
+                .expect("it blinks")
+        };
+        blinks();
+        if touch == 2 {
+            bench.token().touch().expect("touched");
+            blinks();
+        }
+        bench.pull_out(0);
+        let out = run.wait();
+        assert!(out.code.is_some_and(|code| code != 0 && code != 101), "{out}");
+        assert_eq!(keys_at_aws(&bench).len(), touch, "{out}");
+        let id = keys_at_aws(&bench)[0].0.clone();
+        assert_eq!((id.as_str(), keys_at_aws(&bench)[0].1), (ANA.0, KeyStatus::Active));
+        bench.touch_by_itself();
+        plug_in_and_rotate(&bench);
+        assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+    }
+}
+
+/// Plugs the token in again, and rotates as soon as pcscd has noticed.
+fn plug_in_and_rotate(bench: &Bench) -> crate::bench::Output {
     bench.token().insert().expect("plugged in");
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    let resumed = loop {
-        let run = bench.tapvault(["rotate", "--resume", "prod"]).run();
+    loop {
+        let run = bench.tapvault(["rotate", "prod"]).run();
         if run.code != Some(5) || std::time::Instant::now() > deadline {
-            break run;
+            break run.success();
         }
-    };
-    resumed.success().touches(2);
-    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
+    }
 }
 
 #[test]
