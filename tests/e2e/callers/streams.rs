@@ -11,7 +11,7 @@ const PRINTERS: [&str; 12] = [
     "explain --json prod",
     "key list",
     "key show yubikey-15042118",
-    "doctor --offline",
+    "doctor",
     "completion bash",
     "--help",
     "help exec",
