@@ -12,7 +12,13 @@ use super::{
     tlv,
     x509::Certificate,
 };
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// So long a card is given to answer as cards do.
+const SETTLING: Duration = Duration::from_secs(1);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests;
@@ -51,7 +57,7 @@ pub enum Seen {
 pub fn find(readers: &Readers, wait: Duration) -> Result<Vec<Sighting>> {
     let mut sightings = Vec::new();
     for (reader, card) in cards(readers, wait)? {
-        let seen = card.and_then(|mut card| {
+        let seen = settled(readers, &reader, wait, card, |mut card| {
             let mut transaction = card.transaction(wait)?;
             look(&mut transaction)
         });
@@ -137,7 +143,7 @@ pub fn find_key(readers: &Readers, slot: Slot, key: &Point, wait: Duration) -> R
         others: 0,
     };
     for (reader, card) in cards(readers, wait)? {
-        match card.and_then(|card| holder(card, slot, key, wait)) {
+        match settled(readers, &reader, wait, card, |card| holder(card, slot, key, wait)) {
             Ok(Some(holder)) => {
                 search.holder = Some(holder);
                 break;
@@ -267,6 +273,24 @@ fn cards(readers: &Readers, wait: Duration) -> Result<impl Iterator<Item = (Read
         };
         (reader.name, card)
     }))
+}
+
+/// What `look` finds, tried again for [`SETTLING`] while the reader has a card and it still does not answer: pcscd resets and
+/// powers a card whose last user was killed, and who comes at that moment would not see the token.
+fn settled<T>(
+    readers: &Readers,
+    reader: &ReaderName,
+    wait: Duration,
+    card: Result<Card>,
+    look: impl Fn(Card) -> Result<T>,
+) -> Result<T> {
+    let start = Instant::now();
+    let mut outcome = card.and_then(&look);
+    while matches!(outcome, Err(Error::Removed | Error::Pcsc { .. })) && start.elapsed() < SETTLING {
+        thread::sleep(PAUSE);
+        outcome = readers.connect(reader, wait).and_then(&look);
+    }
+    outcome
 }
 
 fn look(link: &mut dyn Transmit) -> Result<Seen> {
