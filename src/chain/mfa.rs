@@ -23,6 +23,7 @@ use crate::vault::folder::Folder;
 use crate::vault::keyring::Keyring;
 use clap::ValueEnum;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use steps::{STEP, Steps};
@@ -99,6 +100,26 @@ pub enum News {
     Worth,
     /// There is no token, and nobody expects one.
     Stale,
+}
+
+/// The account on a token that would give a device's codes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outlook {
+    /// The token as people call it.
+    pub token: String,
+    /// The account's name.
+    pub account: String,
+    /// How many touches a code takes, 0 or 1.
+    #[serde(skip)]
+    pub touches: usize,
+}
+
+/// Whether a token would give the codes of `mfa`. Nobody is asked, nothing is waited for, and nothing blinks.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when several accounts of one token fit.
+pub fn outlook(ctx: &Context, mfa: &Mfa, clues: &Clues) -> Result<Option<Outlook>> {
+    token::look(ctx, &mfa.serial.value, clues)
 }
 
 /// Codes for the calls of one command.

@@ -99,6 +99,11 @@ impl SessionArgs {
         self.mfa_code.is_some()
     }
 
+    /// `--mfa`.
+    pub fn code_source(&self) -> Option<CodeSource> {
+        self.mfa
+    }
+
     /// What of it decides the plan.
     pub fn request(&self) -> Result<Request> {
         Ok(Request {

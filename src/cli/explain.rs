@@ -2,6 +2,7 @@ use super::common;
 use super::completion;
 use super::exec::{SessionArgs, endpoint_of_child};
 use super::list::print;
+use crate::chain::mfa::{self, Clues, Outlook};
 use crate::chain::open::{no_list, sealed};
 use crate::chain::{Chain, Fact, Mfa, Step, default_session_name};
 use crate::context::Context;
@@ -9,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Note, ProfileName};
 use crate::render;
 use crate::vault::Vault;
+use crate::vault::keyring::Keyring;
 use crate::vault::sidecar::Sidecar;
 use crate::vault::unlock::{KeyChoice, candidates};
 use crate::wrap::EnrolledKey;
@@ -81,6 +83,9 @@ struct ExplainedStep {
     /// Where its code would come from, if it takes one.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<CodeSource>,
+    /// The account on a token that would give it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oath: Option<Outlook>,
     cache: Cache,
     /// When its sealed session ends, if one is sealed and fresh.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +104,8 @@ struct ExplainedStep {
 enum CodeSource {
     /// `-t`.
     Given,
+    /// A token's OATH applet.
+    Oath,
     /// The command that prints it.
     MfaProcess,
     /// The person, at the prompt.
@@ -172,14 +179,16 @@ fn explain(
         Some(last) if !wishes.refreshes() => last + 1,
         Some(_) | None => 0,
     };
-    let effort = |remaining: &[Step]| Effort {
-        touches,
-        codes: remaining.iter().filter(|step| step.mfa().is_some()).count(),
-        calls: remaining.len(),
+    let outlooks = outlooks(ctx, vault, snapshot.keyring.as_ref(), chain, wishes)?;
+    let effort = |from: usize| Effort {
+        touches: touches + touches_for_codes(&outlooks[from..], wishes.gives_code()),
+        codes: chain.steps[from..].iter().filter(|step| step.mfa().is_some()).count(),
+        calls: chain.steps.len() - from,
     };
+    let (now, from_nothing) = (effort(done), effort(0));
     let mut given = wishes.gives_code();
     let mut steps = Vec::new();
-    for (at, (step, end)) in chain.steps.iter().zip(ends).enumerate() {
+    for (at, ((step, end), outlook)) in chain.steps.iter().zip(ends).zip(outlooks).enumerate() {
         let cache = match (end, chain.entry()) {
             (_, None) => Cache::Never,
             (None, Some(_)) => Cache::Empty,
@@ -190,9 +199,12 @@ fn explain(
         // The code of the command line is spent by the first call that is made and takes one.
         let code = step.mfa().map(|mfa| match at >= done && std::mem::take(&mut given) {
             true => CodeSource::Given,
-            false => CodeSource::of(mfa),
+            false => CodeSource::of(mfa, &outlook, wishes),
         });
-        steps.push(explained(ctx, step, code, cache, end));
+        steps.push(ExplainedStep {
+            oath: outlook.filter(|_| code == Some(CodeSource::Oath)),
+            ..explained(ctx, step, code, cache, end)
+        });
     }
     let sidecar = match chain.entry() {
         Some(entry) => vault.sidecar(entry)?,
@@ -208,8 +220,8 @@ fn explain(
         region: chain.profile.region.as_ref().map(|region| Fact::of("region", region)),
         endpoint: endpoint_of_child(chain).map(|url| Fact::of("endpoint_url", url)),
         notes: chain.notes.clone(),
-        now: effort(&chain.steps[done..]),
-        from_nothing: effort(&chain.steps),
+        now,
+        from_nothing,
     })
 }
 
@@ -242,6 +254,7 @@ fn explained(
         profile: step.profile().to_string(),
         facts: step.facts(&default_session_name(ctx)),
         code,
+        oath: None,
         cache,
         sealed_until: end.map(render::timestamp),
         used_until: used_until.map(render::timestamp),
@@ -249,11 +262,43 @@ fn explained(
     }
 }
 
+/// The account on a token that would give each step's code, where one would.
+fn outlooks(
+    ctx: &Context,
+    vault: &Vault,
+    keyring: Option<&Keyring>,
+    chain: &Chain,
+    wishes: &SessionArgs,
+) -> Result<Vec<Option<Outlook>>> {
+    let looked = chain.steps.iter().map(|step| match (step.mfa(), wishes.code_source()) {
+        (Some(mfa), None | Some(mfa::CodeSource::Oath)) => {
+            let names = chain.named_for(step);
+            let clues = match chain.entry() {
+                Some(entry) => Clues::gather(vault, keyring, entry, names)?,
+                None => Clues {
+                    profiles: names,
+                    ..Clues::default()
+                },
+            };
+            mfa::outlook(ctx, mfa, &clues)
+        }
+        (Some(_), Some(mfa::CodeSource::Process | mfa::CodeSource::Prompt)) | (None, _) => Ok(None),
+    });
+    looked.collect()
+}
+
+/// What the token has to be touched for, beside opening. A code of the command line spares the first.
+fn touches_for_codes(outlooks: &[Option<Outlook>], given: bool) -> usize {
+    let touches = outlooks.iter().flatten().map(|outlook| outlook.touches);
+    touches.skip(usize::from(given)).sum()
+}
+
 impl CodeSource {
-    fn of(mfa: &Mfa) -> Self {
-        match mfa.process {
-            Some(_) => CodeSource::MfaProcess,
-            None => CodeSource::Asked,
+    fn of(mfa: &Mfa, outlook: &Option<Outlook>, wishes: &SessionArgs) -> Self {
+        match (wishes.code_source(), outlook, &mfa.process) {
+            (Some(mfa::CodeSource::Oath), ..) | (None, Some(_), _) => CodeSource::Oath,
+            (Some(mfa::CodeSource::Process), ..) | (None, None, Some(_)) => CodeSource::MfaProcess,
+            (Some(mfa::CodeSource::Prompt), ..) | (None, None, None) => CodeSource::Asked,
         }
     }
 }

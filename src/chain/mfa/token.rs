@@ -1,9 +1,9 @@
 //! Finds the OATH account of an MFA device on the tokens that are plugged in: the profile's own token first, then any other.
 
 use super::account::{Choice, Sought, choose};
-use super::{Clues, Missing, News, now_step, parse};
+use super::{Clues, Missing, News, Outlook, now_step, parse};
 use crate::context::Context;
-use crate::device::oath::{Authenticator, Listing};
+use crate::device::oath::{Authenticator, Listing, Manner};
 use crate::device::{PATIENCE, SOON, busy_words, describe, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
@@ -80,19 +80,11 @@ pub fn find<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues) -> Result<F
         Ok(readers) => readers,
         Err(error) => return Ok(missing(error, News::Stale)),
     };
-    let named = clues
-        .profiles
-        .iter()
-        .find_map(|profile| ctx.settings.profiles.get(profile)?.oath.as_deref());
-    let sought = Sought {
-        serial,
-        user: clues.user.as_deref(),
-        named,
-    };
+    let sought = sought(ctx, serial, clues);
     let start = Instant::now();
     let mut told = false;
     loop {
-        match scan(ctx, &readers, &sought, &clues.tokens)? {
+        match scan(ctx, &readers, &sought, &clues.tokens, Manner::Using)? {
             Scan::Ended(finding) => return Ok(finding),
             Scan::Busy if start.elapsed() > PATIENCE => {
                 return Ok(missing(
@@ -110,6 +102,35 @@ pub fn find<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues) -> Result<F
     }
 }
 
+fn sought<'s>(ctx: &'s Context, serial: &'s MfaSerial, clues: &'s Clues) -> Sought<'s> {
+    let named = clues
+        .profiles
+        .iter()
+        .find_map(|profile| ctx.settings.profiles.get(profile)?.oath.as_deref());
+    Sought {
+        serial,
+        user: clues.user.as_deref(),
+        named,
+    }
+}
+
+/// Whether a token would give the codes, as far as that can be seen without asking or waiting for anybody.
+///
+/// # Errors
+/// As [`find`].
+pub fn look(ctx: &Context, serial: &MfaSerial, clues: &Clues) -> Result<Option<Outlook>> {
+    let Ok(readers) = readers(ctx) else { return Ok(None) };
+    let sought = sought(ctx, serial, clues);
+    Ok(match scan(ctx, &readers, &sought, &clues.tokens, Manner::Looking)? {
+        Scan::Ended(Finding::Found(account)) => Some(Outlook {
+            token: account.token(),
+            account: account.name(),
+            touches: account.touches(),
+        }),
+        Scan::Ended(Finding::Missing(_)) | Scan::Busy => None,
+    })
+}
+
 /// What one look at all readers gave.
 enum Scan<'a> {
     /// It is known whether a token gives the codes.
@@ -118,7 +139,13 @@ enum Scan<'a> {
     Busy,
 }
 
-fn scan<'a>(ctx: &'a Context, readers: &Readers, sought: &Sought<'_>, own: &[Serial]) -> Result<Scan<'a>> {
+fn scan<'a>(
+    ctx: &'a Context,
+    readers: &Readers,
+    sought: &Sought<'_>,
+    own: &[Serial],
+    manner: Manner,
+) -> Result<Scan<'a>> {
     let mut seen = Vec::new();
     let mut busy = false;
     for sighting in discover::find(readers, SOON).map_err(|err| describe(&err, "a YubiKey"))? {
@@ -135,7 +162,7 @@ fn scan<'a>(ctx: &'a Context, readers: &Readers, sought: &Sought<'_>, own: &[Ser
             busy = true;
             continue;
         };
-        let mut authenticator = Authenticator::new(ctx, card, serial);
+        let mut authenticator = Authenticator::new(ctx, card, serial, manner);
         let accounts = match authenticator.accounts()? {
             Listing::Accounts(accounts) => accounts,
             Listing::NoApplet => continue,

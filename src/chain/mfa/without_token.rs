@@ -1,6 +1,6 @@
 //! In place of `token` in a build without the feature `piv`: no token is ever asked.
 
-use super::{Clues, Missing, News};
+use super::{Clues, Missing, News, Outlook};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
@@ -39,4 +39,9 @@ pub fn find<'a>(_: &'a Context, _: &MfaSerial, _: &Clues) -> Result<Finding<'a>>
         error: Error::new(ErrorKind::NoKey, "this build has no support for tokens"),
         news: News::Stale,
     }))
+}
+
+/// Sees none.
+pub fn look(_: &Context, _: &MfaSerial, _: &Clues) -> Result<Option<Outlook>> {
+    Ok(None)
 }

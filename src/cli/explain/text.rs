@@ -47,7 +47,11 @@ fn rows(explanation: &Explanation) -> Vec<Row> {
         rows.push(row(&(number + 1).to_string(), step.call, profile, step.state()));
         rows.extend(step.facts.iter().map(|fact| fact_row("  ", fact)));
         if let Some(code) = step.code {
-            rows.push(row("  ", "  code", "6 digits".to_owned(), code.words().to_owned()));
+            let from = match &step.oath {
+                Some(outlook) => format!("from {}, {}", outlook.token, shown(&outlook.account)),
+                None => code.words().to_owned(),
+            };
+            rows.push(row("  ", "  code", "6 digits".to_owned(), from));
         }
     }
     let ends = [&explanation.region, &explanation.endpoint];
@@ -85,6 +89,7 @@ impl CodeSource {
     fn words(self) -> &'static str {
         match self {
             CodeSource::Given => "--mfa-code",
+            CodeSource::Oath => "from a token, but none with the account is here",
             CodeSource::MfaProcess => "printed by mfa_process",
             CodeSource::Asked => "asked for",
         }

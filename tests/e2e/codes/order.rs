@@ -94,3 +94,37 @@ fn code_says_what_is_missing() {
         .fails(5, "no-key")
         .says("no OATH account for eve");
 }
+
+#[test]
+fn explain_says_which_account_gives_the_code_and_counts_its_touch() {
+    let bench = with_mfa();
+    put(&bench, ANA_MFA, Touch::Required);
+    let effort = |plan: &serde_json::Value, when: &str| (plan[when]["touches"].clone(), plan[when]["codes"].clone());
+    let plan = bench
+        .tapvault(["explain", "prod", "--json"])
+        .run()
+        .success()
+        .touches(0)
+        .json_as("explain");
+    assert_eq!(plan["steps"][0]["code"], "oath");
+    assert_eq!(plan["steps"][0]["oath"]["account"], ANA_MFA);
+    assert_eq!(plan["steps"][0]["oath"]["token"], format!("YubiKey {SERIAL}"));
+    assert_eq!(effort(&plan, "now"), (2.into(), 1.into()));
+    let text = bench.tapvault(["explain", "prod"]).run().success().stdout;
+    assert!(text.contains(&format!("from YubiKey {SERIAL}, {ANA_MFA}")), "{text}");
+    // What it says is what exec takes.
+    bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .touches(2);
+    let plan = bench.tapvault(["explain", "prod", "--json"]).run().success().json();
+    assert_eq!(effort(&plan, "now"), (1.into(), 0.into()));
+    assert_eq!(effort(&plan, "from_nothing"), (2.into(), 1.into()));
+    let other = bench.tapvault(["explain", "prod", "--json", "--mfa", "prompt"]).run();
+    assert_eq!(other.success().json()["steps"][0]["code"], "asked");
+    // A password is not asked for.
+    bench.ykman(&["oath", "access", "change", "--new-password", "correct horse"]);
+    let plan = bench.tapvault(["explain", "prod", "--json"]).run().success().json();
+    assert_eq!(plan["steps"][0]["code"], "asked");
+}
