@@ -56,7 +56,7 @@ pub enum Waking {
     Never,
 }
 
-/// The operating system's store, asked several things that have to be answered within [`PATIENCE`] together.
+/// The operating system's store, asked several things that have to be answered within a few seconds together (a minute on macOS).
 ///
 /// Nothing here makes the store show a window: whoever runs a command from a script or an editor would wait for ever.
 pub struct Store {
