@@ -17,6 +17,8 @@ mod plan;
 mod refusal;
 pub mod resolve;
 mod source;
+#[cfg(feature = "iam")]
+pub mod user;
 mod walk;
 
 use serde::Serialize;

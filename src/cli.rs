@@ -13,6 +13,8 @@ mod identify;
 mod import;
 mod key;
 mod list;
+#[cfg(all(feature = "iam", feature = "piv"))]
+mod mfa;
 mod remove;
 #[cfg(feature = "iam")]
 mod rotate;
@@ -81,6 +83,8 @@ enum Command {
     Export(export::ExportArgs),
     Explain(explain::ExplainArgs),
     Code(code::CodeArgs),
+    #[cfg(all(feature = "iam", feature = "piv"))]
+    Mfa(mfa::MfaArgs),
     Key(key::KeyArgs),
     Doctor(doctor::DoctorArgs),
     Completion(completion::CompletionArgs),
@@ -172,6 +176,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(args) => explain::run(args, &ctx, &choice),
         Command::Export(args) => export::run(args, &ctx, choice),
         Command::Key(args) => key::run(args, &ctx, &choice),
+        #[cfg(all(feature = "iam", feature = "piv"))]
+        Command::Mfa(args) => mfa::run(args, &ctx, &choice),
     }
     .map(|()| ExitCode::SUCCESS)
 }

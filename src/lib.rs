@@ -29,6 +29,8 @@ pub mod device;
 pub mod enrollment;
 pub mod env;
 pub mod error;
+#[cfg(all(feature = "iam", feature = "piv"))]
+pub mod mfa;
 pub mod presence;
 pub mod process;
 pub mod profile;

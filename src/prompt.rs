@@ -5,6 +5,7 @@
 //! input belongs to the child and to `--stdin`; it is never asked.
 
 mod graphical;
+mod qr;
 mod signals;
 mod tty;
 
@@ -93,6 +94,14 @@ impl Dialogue {
     pub fn show(&self, text: &str) -> Result<()> {
         let terminal = self.need_terminal("shown")?;
         terminal.print(text).map_err(|err| lost(&err))
+    }
+
+    /// A text as a QR code, on the terminal only.
+    ///
+    /// # Errors
+    /// As [`Dialogue::show`], and when it is too long for one.
+    pub fn show_qr(&self, text: &str) -> Result<()> {
+        self.show(&zeroize::Zeroizing::new(qr::lines(text)?))
     }
 
     /// Asks for a line that may be seen. Spaces around it are dropped.

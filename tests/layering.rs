@@ -73,6 +73,8 @@ fn only_the_client_and_its_calls_name_the_aws_sdk() {
             "aws/client.rs",
             "aws/failure.rs",
             "aws/iam.rs",
+            "aws/iam/access_key.rs",
+            "aws/iam/mfa_device.rs",
             "aws/sts.rs",
             "aws/transport.rs",
         ];
@@ -126,11 +128,13 @@ fn profiles_plans_and_renderings_do_no_input_or_output() {
             "chain/resolve.rs",
             "chain/call.rs",
             "chain/mfa.rs",
+            "chain/mfa/pair.rs",
             "chain/mfa/steps.rs",
             "chain/mfa/token.rs",
             "chain/mfa/turn.rs",
             "chain/mfa/without_token.rs",
             "chain/source.rs",
+            "chain/user.rs",
             "profile/files.rs",
             "profile/files/rewrite.rs",
         ];
@@ -162,6 +166,7 @@ fn arrows_go_down() {
             "cli",
             &[
                 "enrollment",
+                "mfa",
                 "rotation",
                 "chain",
                 "profile",
@@ -177,6 +182,12 @@ fn arrows_go_down() {
             ][..],
         ),
         ("enrollment", &["vault", "wrap", "device", "token", "presence"]),
+        (
+            "mfa",
+            &[
+                "chain", "vault", "aws", "device", "token", "presence", "profile", "prompt",
+            ],
+        ),
         ("rotation", &["chain", "vault", "aws", "presence", "profile"]),
         (
             "chain",

@@ -1,56 +1,39 @@
-//! IAM as rotation needs it: a user's own access keys, listed, made, switched off and deleted (IAM API Reference).
+//! IAM as this program needs it: a user's own access keys and MFA devices (IAM API Reference).
 //!
-//! No call names a user: IAM then takes the one whose key, or session, signed it.
+//! IAM takes the user whose key, or session, signed a call, unless the call names one; only those name one that have to.
+
+mod access_key;
+mod mfa_device;
+
+pub use access_key::{KeyStatus, LastUse, ListedKey};
+pub use mfa_device::{ListedDevice, NewDevice};
 
 use super::Endpoint;
-use super::client::{Client, Repeatable, incomplete};
+use super::client::Client;
 use super::failure::Failure;
 use super::transport::BoundedAnswer;
 use crate::context::Context;
-use crate::credential::{AccessKey, Credentials};
-use crate::error::{Error, ErrorKind, Result};
-use crate::secret::SecretText;
-use aws_sdk_iam::types::StatusType;
-use jiff::Timestamp;
+use crate::credential::Credentials;
+use crate::error::{Error, Result};
 
-/// More pages than any user has access keys, by far: a list that never ends is an error.
+/// More pages than any user has things to list, by far: a list that never ends is an error.
 const MOST_PAGES: usize = 20;
 
-/// An access key as IAM lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedKey {
-    /// `AKIA...`.
-    pub id: String,
-    /// Whether AWS takes it.
-    pub status: KeyStatus,
-    /// When it was made; IAM says so of every key.
-    pub created: Option<Timestamp>,
-}
-
-/// Whether AWS takes an access key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyStatus {
-    /// Yes.
-    Active,
-    /// No, until somebody makes it active again.
-    Inactive,
-}
-
-/// When an access key was last used, and for which service. IAM knows it with a delay of some minutes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastUse {
-    /// When.
-    pub at: Timestamp,
-    /// `sts`, `s3`, ...
-    pub service: String,
-}
-
-/// Why there is no new access key in our hands.
-pub enum NotCreated {
-    /// AWS said no; nothing was made.
+/// Why a call that is made once only did not succeed.
+pub enum NotDone {
+    /// AWS said no; nothing was done.
     Refused(IamError),
-    /// The answer never came whole: a key may have been made.
+    /// The answer never came whole: it may have been done.
     Doubtful(IamError),
+}
+
+impl NotDone {
+    fn of(failure: &Failure) -> Self {
+        match failure.is_without_effect() {
+            true => NotDone::Refused(IamError::of(failure)),
+            false => NotDone::Doubtful(IamError::of(failure)),
+        }
+    }
 }
 
 /// A call that failed, for who has to tell refusals apart.
@@ -61,7 +44,7 @@ impl IamError {
         IamError(failure.to_error())
     }
 
-    /// The user, or the access key, is not there (any more).
+    /// The user, the access key or the device is not there (any more).
     pub fn is_missing(&self) -> bool {
         self.0.aws_code() == Some("NoSuchEntity")
     }
@@ -69,6 +52,16 @@ impl IamError {
     /// AWS does not know the key that signed: it is off or gone, or so new that IAM has not heard of it yet.
     pub fn is_unknown_caller(&self) -> bool {
         self.0.aws_code() == Some("InvalidClientTokenId")
+    }
+
+    /// Something of this name is there already.
+    pub fn is_taken(&self) -> bool {
+        self.0.aws_code() == Some("EntityAlreadyExists")
+    }
+
+    /// It is in use, so it can't be deleted.
+    pub fn is_in_use(&self) -> bool {
+        self.0.aws_code() == Some("DeleteConflict")
     }
 
     /// The user may not make this call.
@@ -99,107 +92,6 @@ impl<'a> Iam<'a> {
             ctx,
             endpoint,
             client: None,
-        }
-    }
-
-    /// ListAccessKeys, all pages: the keys of the user who signs.
-    pub fn list_access_keys(&mut self, credentials: &Credentials) -> Result<Vec<ListedKey>, IamError> {
-        let mut keys = Vec::new();
-        let mut marker: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let (client, iam, endpoint) = self.client(credentials).map_err(unsent)?;
-            let page = client
-                .call("ListAccessKeys", endpoint, Repeatable::Yes, || {
-                    iam.list_access_keys().set_marker(marker.clone()).send()
-                })
-                .map_err(|failure| IamError::of(&failure))?;
-            keys.extend(page.access_key_metadata.into_iter().filter_map(|key| {
-                Some(ListedKey {
-                    id: key.access_key_id?,
-                    status: match key.status? {
-                        StatusType::Active => KeyStatus::Active,
-                        // What AWS does not call active is not to be relied on ("Expired" is one of them).
-                        _ => KeyStatus::Inactive,
-                    },
-                    created: key.create_date.and_then(|at| Timestamp::from_second(at.secs()).ok()),
-                })
-            }));
-            marker = page.marker.filter(|_| page.is_truncated);
-            if marker.is_none() {
-                return Ok(keys);
-            }
-        }
-        Err(unsent(Error::new(
-            ErrorKind::Network,
-            format!("ListAccessKeys: more than {MOST_PAGES} pages of access keys of one user; that is not AWS"),
-        )))
-    }
-
-    /// CreateAccessKey. It is never made a second time while a first one may have had its effect.
-    pub fn create_access_key(&mut self, credentials: &Credentials) -> Result<AccessKey, NotCreated> {
-        let (client, iam, endpoint) = self
-            .client(credentials)
-            .map_err(|error| NotCreated::Refused(unsent(error)))?;
-        let output = client
-            .call("CreateAccessKey", endpoint, Repeatable::Creates, || {
-                iam.create_access_key().send()
-            })
-            .map_err(|failure| match failure.is_without_effect() {
-                true => NotCreated::Refused(IamError::of(&failure)),
-                false => NotCreated::Doubtful(IamError::of(&failure)),
-            })?;
-        let key = output
-            .access_key
-            .filter(|key| !key.access_key_id.is_empty() && !key.secret_access_key.is_empty())
-            .ok_or_else(|| NotCreated::Doubtful(unsent(incomplete("CreateAccessKey"))))?;
-        Ok(AccessKey {
-            id: key.access_key_id,
-            // Taken over, not copied; the copies that the SDK made on the way can't be wiped.
-            secret: SecretText::new(key.secret_access_key.into()),
-        })
-    }
-
-    /// GetAccessKeyLastUsed; `None` when IAM knows of no use.
-    pub fn last_use(&mut self, credentials: &Credentials, id: &str) -> Result<Option<LastUse>, IamError> {
-        let (client, iam, endpoint) = self.client(credentials).map_err(unsent)?;
-        let output = client
-            .call("GetAccessKeyLastUsed", endpoint, Repeatable::Yes, || {
-                iam.get_access_key_last_used().access_key_id(id).send()
-            })
-            .map_err(|failure| IamError::of(&failure))?;
-        // "N/A" and no date: never used, or not since IAM began to keep notes.
-        Ok(output.access_key_last_used.and_then(|used| {
-            Some(LastUse {
-                at: Timestamp::from_second(used.last_used_date?.secs()).ok()?,
-                service: used.service_name,
-            })
-        }))
-    }
-
-    /// UpdateAccessKey: AWS takes the key no longer, until somebody makes it active again.
-    pub fn deactivate(&mut self, credentials: &Credentials, id: &str) -> Result<(), IamError> {
-        let (client, iam, endpoint) = self.client(credentials).map_err(unsent)?;
-        client
-            .call("UpdateAccessKey", endpoint, Repeatable::Yes, || {
-                iam.update_access_key()
-                    .access_key_id(id)
-                    .status(StatusType::Inactive)
-                    .send()
-            })
-            .map(|_| ())
-            .map_err(|failure| IamError::of(&failure))
-    }
-
-    /// DeleteAccessKey. One that is gone already is fine: an answer may have been lost.
-    pub fn delete(&mut self, credentials: &Credentials, id: &str) -> Result<(), IamError> {
-        let (client, iam, endpoint) = self.client(credentials).map_err(unsent)?;
-        let deleted = client.call("DeleteAccessKey", endpoint, Repeatable::Yes, || {
-            iam.delete_access_key().access_key_id(id).send()
-        });
-        match deleted.map_err(|failure| IamError::of(&failure)) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_missing() && error.0.message().contains(id) => Ok(()),
-            Err(error) => Err(error),
         }
     }
 

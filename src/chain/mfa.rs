@@ -3,6 +3,8 @@
 
 #[cfg(feature = "piv")]
 mod account;
+#[cfg(feature = "piv")]
+pub mod pair;
 mod steps;
 #[cfg_attr(not(feature = "piv"), path = "mfa/without_token.rs")]
 mod token;
@@ -27,13 +29,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use steps::{STEP, Steps};
-use token::{Account, Finding};
+use token::Finding;
+
+pub use token::Account;
 
 /// How long `mfa_process` may take: it may ask somebody.
 const PROCESS_PATIENCE: Duration = Duration::from_secs(60);
-
-/// A step this far ahead can have been spent by a clock that was set right since; a minute is no reason to complain.
-const FARTHEST_AHEAD: i64 = 2;
 
 /// Where a code comes from (`--mfa`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -203,7 +204,7 @@ impl<'a> Codes<'a> {
         }
         // Another command may spend the same step between the look and the claim; then the next one is waited for.
         loop {
-            self.await_unspent(serial)?;
+            self.steps.await_unspent(self.ctx, serial, 1)?;
             let draft = self.draft(mfa, purpose, touches)?;
             let again = match self.steps.claim(serial, draft.step) {
                 // RFC 6238, 5.2: a server takes the step before, for the network's delay, and no older one.
@@ -307,38 +308,6 @@ impl<'a> Codes<'a> {
             ErrorKind::Pin,
             format!("no code of 6 digits was given for {serial}"),
         ))
-    }
-
-    /// Waits for the next step when this one is spent.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Conflict`] when steps to come are spent: the clock was ahead, and waiting could take for ever.
-    fn await_unspent(&self, serial: &str) -> Result<()> {
-        let now = self.ctx.now().as_second();
-        let step = now.div_euclid(STEP);
-        match self.steps.last(serial)? {
-            None => return Ok(()),
-            Some(last) if last < step => return Ok(()),
-            Some(last) if last > step + FARTHEST_AHEAD => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "codes of {serial} are noted as spent up to {} s from now: this machine's clock was ahead",
-                        (last + 1) * STEP - now
-                    ),
-                )
-                .hint(format!(
-                    "if the clock is right now, remove {}, and wait 30 s before the next code",
-                    self.steps.place().display()
-                )));
-            }
-            Some(_) => {}
-        }
-        let left = u64::try_from(STEP - now.rem_euclid(STEP)).unwrap_or_default();
-        self.ctx
-            .dialogue
-            .count_down("the code of this half minute is spent; the next one comes in", left);
-        Ok(())
     }
 
     fn warn_unrecorded(&self, error: &Error) {

@@ -58,7 +58,7 @@ impl Own {
                 };
                 Some(Step::GetSessionToken(GetSessionToken {
                     profile: entry.clone(),
-                    duration: Sourced::new(Seconds(DURATION), Origin::Default("half an hour for a rotation")),
+                    duration: Sourced::new(Seconds(DURATION), Origin::Default("half an hour for calls of IAM")),
                     mfa: Some(mfa),
                     address: sts.clone(),
                 }))

@@ -3,6 +3,8 @@
 use super::key::first_key;
 use crate::aws::Endpoint;
 use crate::chain::{Chain, ChainError, Request as ChainRequest, default_session_name};
+#[cfg(feature = "iam")]
+use crate::chain::{Own, Sessions};
 use crate::context::settings::Days;
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,8 +59,7 @@ pub fn ready_to_seal(ctx: &Context, vault: &Vault) -> Result<()> {
 
 /// A failure of one of the two files as this program says it.
 pub fn from_file(err: files::FileError) -> Error {
-    let hints = err.hints();
-    hinted(Error::new(ErrorKind::Config, err.to_string()), hints)
+    err.into()
 }
 
 /// A failure of the config as this program says it.
@@ -127,6 +128,56 @@ pub fn plan(config: &Config, vault: &Vault, profile: &ProfileName, request: &Cha
         return Err(hinted(error, hints));
     }
     Chain::plan(config, profile, request, &|name| vault.has_entry(name)).map_err(from_chain)
+}
+
+/// The entry that a profile begins with, through any number of `source_profile`.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] when it begins outside the vault.
+#[cfg(feature = "iam")]
+pub fn base(config: &Config, vault: &Vault, asked: &ProfileName) -> Result<ProfileName> {
+    // An entry is one, whatever else its profile says.
+    if vault.has_entry(asked) {
+        return Ok(asked.clone());
+    }
+    let chain = plan(config, vault, asked, &ChainRequest::default())?;
+    chain.entry().cloned().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Usage,
+            format!(
+                "{asked} begins outside the vault ({}), so there is no access key of it",
+                chain.base.fact().value
+            ),
+        )
+        .hint(format!("`tapvault explain {asked}` shows where it begins"))
+    })
+}
+
+/// How the user of an entry, which a profile led to, is spoken for.
+///
+/// # Errors
+/// [`ErrorKind::NoEntry`] when there is no such entry, and when a profile can't be used.
+#[cfg(feature = "iam")]
+pub fn own(
+    config: &Config,
+    vault: &Vault,
+    (asked, entry): (&ProfileName, &ProfileName),
+    sessions: Sessions,
+) -> Result<Own> {
+    vault.entry_file(entry)?;
+    let sidecar = vault.sidecar(entry)?;
+    let partition = sidecar
+        .as_ref()
+        .and_then(|sidecar| Partition::of_arn(sidecar.arn.as_deref()?));
+    Own::plan(config, asked, entry, partition, sessions).map_err(from_chain)
+}
+
+/// Says what was passed over on the way to a user.
+#[cfg(feature = "iam")]
+pub fn tell_own_notes(ctx: &Context, own: &Own) {
+    for note in &own.notes {
+        ctx.dialogue.tell(&format!("note: {}: {}", note.what, note.why));
+    }
 }
 
 /// Says what the plan capped or passed over.

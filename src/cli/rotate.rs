@@ -1,13 +1,13 @@
 use super::common;
 use super::completion;
 use super::list::print;
+use crate::chain::Sessions;
 use crate::chain::mfa::{CodeSource, CodeWishes};
-use crate::chain::{Own, Request as ChainRequest, Sessions};
 use crate::context::Context;
 use crate::context::settings::Days;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::processes;
-use crate::profile::{Config, Partition, ProfileName};
+use crate::profile::{Config, ProfileName};
 use crate::rotation::decide::Aim;
 use crate::rotation::{Begin, Wishes, rotate};
 use crate::secret::{SecretText, short_id};
@@ -115,7 +115,7 @@ fn targets(args: &RotateArgs, ctx: &Context, config: &Config, vault: &Vault) -> 
     };
     let mut targets: Vec<Target> = Vec::new();
     for asked in named {
-        let entry = base(config, vault, &asked)?;
+        let entry = common::base(config, vault, &asked)?;
         if entry != asked {
             ctx.dialogue.note(&format!(
                 "{asked} is reached with the access key of {entry}; that one is rotated"
@@ -128,25 +128,6 @@ fn targets(args: &RotateArgs, ctx: &Context, config: &Config, vault: &Vault) -> 
     Ok(targets)
 }
 
-/// The entry that a profile begins with, through any number of `source_profile`.
-fn base(config: &Config, vault: &Vault, asked: &ProfileName) -> Result<ProfileName> {
-    // An entry is one, whatever else its profile says.
-    if vault.has_entry(asked) {
-        return Ok(asked.clone());
-    }
-    let chain = common::plan(config, vault, asked, &ChainRequest::default())?;
-    chain.entry().cloned().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Usage,
-            format!(
-                "{asked} begins outside the vault ({}), so there is no access key to rotate",
-                chain.base.fact().value
-            ),
-        )
-        .hint(format!("`tapvault explain {asked}` shows where it begins"))
-    })
-}
-
 fn one_of(
     args: &RotateArgs,
     ctx: &Context,
@@ -156,17 +137,12 @@ fn one_of(
     target: &Target,
 ) -> Result<()> {
     let Target { asked, entry } = target;
-    vault.entry_file(entry)?;
-    let sidecar = vault.sidecar(entry)?;
-    let partition = sidecar
-        .as_ref()
-        .and_then(|sidecar| Partition::of_arn(sidecar.arn.as_deref()?));
     let sessions = if args.no_session {
         Sessions::Skipped
     } else {
         Sessions::Made
     };
-    let own = Own::plan(config, asked, entry, partition, sessions).map_err(common::from_chain)?;
+    let own = common::own(config, vault, (asked, entry), sessions)?;
     let aim = if args.finish {
         Aim::Finish
     } else if args.delete_old {
@@ -179,9 +155,7 @@ fn one_of(
         let list = keyring.as_ref().map(|keyring| keyring.unverified());
         return print(&dry_run::words(vault, entry, &own, aim, list, ctx.now())?);
     }
-    for note in &own.notes {
-        ctx.dialogue.tell(&format!("note: {}: {}", note.what, note.why));
-    }
+    common::tell_own_notes(ctx, &own);
     if let Some(keyring) = &keyring {
         common::tell_presence(ctx, keyring.unverified());
     }

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::token::card::Card;
-use crate::token::oath::{Account, Code, Lock, Oath, Salt, TimeStep, Touch, UnlockKey};
+use crate::token::oath::{Account, AccountName, Code, Lock, NewAccount, Oath, Salt, TimeStep, Touch, UnlockKey};
 use crate::token::{self, OathFault, Serial};
 
 /// How often a wrong password may be typed. The token counts none.
@@ -52,6 +52,11 @@ impl<'a> Authenticator<'a> {
         }
     }
 
+    /// The token's serial number.
+    pub fn serial(&self) -> Serial {
+        self.serial
+    }
+
     /// The token as people call it.
     pub fn token(&self) -> String {
         format!("YubiKey {}", self.serial)
@@ -96,11 +101,32 @@ impl<'a> Authenticator<'a> {
                 outcome => outcome,
             }
         });
-        match outcome {
-            Ok(code) => code.map_err(|err| missed_twice(&err, &token, purpose)),
-            Err(Failure::NoApplet) => Err(describe(&token::Error::NoToken, &token)),
-            Err(Failure::NobodyToAsk(error) | Failure::Said(error)) => Err(error),
-        }
+        outcome
+            .map_err(|failure| failure.said(&token))?
+            .map_err(|err| missed_twice(&err, &token, purpose))
+    }
+
+    /// Puts a new account on the token. No touch is waited for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when an account of this name is there, which is left as it is, or there is no room; and the token's
+    /// own failures.
+    pub fn put(&mut self, new: &NewAccount) -> Result<()> {
+        let token = self.token();
+        self.with(|oath| oath.put(new))
+            .map_err(|failure| failure.said(&token))?
+            .map_err(|err| describe(&err, &token))
+    }
+
+    /// Deletes an account. No touch is waited for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoKey`] when it is not there, and the token's own failures.
+    pub fn delete(&mut self, name: &AccountName) -> Result<()> {
+        let token = self.token();
+        self.with(|oath| oath.delete(name))
+            .map_err(|failure| failure.said(&token))?
+            .map_err(|err| describe(&err, &token))
     }
 
     /// Does `work` with the applet selected and unlocked. No transaction is held while a person types the password.
@@ -161,6 +187,16 @@ enum Failure {
     NobodyToAsk(Error),
     /// Anything else, in words.
     Said(Error),
+}
+
+impl Failure {
+    /// In words, where the applet was there a moment ago.
+    fn said(self, token: &str) -> Error {
+        match self {
+            Failure::NoApplet => describe(&token::Error::NoToken, token),
+            Failure::NobodyToAsk(error) | Failure::Said(error) => error,
+        }
+    }
 }
 
 impl From<Error> for Failure {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::env::EnvView;
 use super::header::FileKind;
 use super::text::ConfigText;
-use crate::error::plain_io;
+use crate::error::{Error, ErrorKind, plain_io};
 use crate::reading;
 use zeroize::Zeroizing;
 
@@ -95,6 +95,13 @@ pub enum FileError {
     /// Larger than any config.
     #[error("{0} is too large for a config file (more than {MAX_BYTES} bytes or {MAX_LINES} lines)")]
     TooLarge(String),
+}
+
+impl From<FileError> for Error {
+    fn from(err: FileError) -> Self {
+        let error = Error::new(ErrorKind::Config, err.to_string());
+        err.hints().into_iter().fold(error, Error::hint)
+    }
 }
 
 impl FileError {

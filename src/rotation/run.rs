@@ -5,12 +5,13 @@ mod new_key;
 
 use super::decide::{Aim, Facts, Obstacle, Progress, Step, Use, Waiting, next};
 use super::journal::{Journal, Stage};
-use super::look::{self, Opened, User, iam, list, resume_line, user};
+use super::look::{self, Opened, User, list, resume_line};
 use super::remind::moment;
 use super::{Begin, Wishes, claim, quoted, words};
 use crate::aws::Sts;
 use crate::aws::iam::{Iam, IamError, KeyStatus};
 use crate::chain::mfa::Codes;
+use crate::chain::user::iam;
 use crate::context::Context;
 use crate::credential::{AccessKey, Credentials};
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +74,7 @@ pub fn rotate(ctx: &Context, vault: &Vault, mut wishes: Wishes) -> Result<()> {
     let (opened, touches) = look::open(ctx, vault, &wishes, more, &mut codes)?;
     let mut run = Run {
         sts: Sts::new(ctx),
-        iam: iam(ctx, &wishes),
+        iam: iam(ctx, &wishes.own),
         facts: Facts {
             journal,
             entry: opened.entry.key.id.clone(),
@@ -118,12 +119,12 @@ struct Run<'a> {
 impl Run<'_> {
     /// Finds out whose the entry is. When AWS no longer takes its key, and a new one waits, that one speaks.
     fn meet(&mut self, mut codes: Codes<'_>) -> Result<User> {
-        let met = user(
+        let met = User::meet(
             self.ctx,
             &mut self.sts,
             &mut codes,
             &mut self.touches,
-            &self.wishes,
+            (&self.wishes.entry, &self.wishes.own),
             &self.opened.entry.key,
         );
         match met {
@@ -134,12 +135,12 @@ impl Run<'_> {
                 ));
                 self.open()?;
                 let key = self.waiting_key()?;
-                user(
+                User::meet(
                     self.ctx,
                     &mut self.sts,
                     &mut codes,
                     &mut self.touches,
-                    &self.wishes,
+                    (&self.wishes.entry, &self.wishes.own),
                     &key,
                 )
             }

@@ -3,6 +3,7 @@
 use super::decide::{Obstacle, Use};
 use super::{Wishes, quoted};
 use crate::aws::iam::{IamError, ListedKey};
+use crate::chain::user;
 use crate::error::{Error, ErrorKind};
 use crate::profile::Partition;
 use jiff::Timestamp;
@@ -13,18 +14,8 @@ const ACTIONS: &str =
 
 /// The error of a call to IAM, with the policy that would allow it.
 pub(super) fn refused(error: IamError, wishes: &Wishes) -> Error {
-    if !error.is_denied() {
-        return error.into_error();
-    }
-    let partition = wishes.own.iam_region.partition();
-    let mut error = error.into_error().hint(policy(partition));
-    if wishes.own.session.is_none() {
-        error = error.hint(format!(
-            "if the policy wants MFA: mfa_serial in [profile {}], and no --no-session",
-            wishes.entry
-        ));
-    }
-    error
+    let needs = policy(wishes.own.iam_region.partition());
+    user::refused(error, &wishes.entry, &wishes.own, &needs)
 }
 
 fn policy(partition: Partition) -> String {

@@ -3,8 +3,6 @@
 use super::{KeyName, SoftwareKey};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use qrcode::QrCode;
-use qrcode::render::unicode::Dense1x2;
 
 /// How many of the last characters have to be typed back, to show that it was written down.
 const PROOF: usize = 6;
@@ -27,7 +25,7 @@ pub fn create(name: KeyName, ctx: &Context) -> Result<SoftwareKey> {
         .show("Write this down or print it; it is shown once and stored nowhere:\n\n  ")?;
     ctx.dialogue.show(text.expose())?;
     ctx.dialogue.show("\n\n")?;
-    ctx.dialogue.show(&qr_code(text.expose())?)?;
+    ctx.dialogue.show_qr(text.expose())?;
     ctx.dialogue.show("\n")?;
     for attempt in 0..3 {
         let typed = ctx
@@ -53,16 +51,4 @@ pub fn ask(name: &KeyName, ctx: &Context) -> Result<SoftwareKey> {
         .dialogue
         .ask_secret(&format!("recovery key \"{name}\" (AGE-SECRET-KEY-1...)"))?;
     SoftwareKey::parse(name.clone(), &text)
-}
-
-/// The QR code in half blocks, light on the dark of most terminals; readers take the inverse too. The quiet zone is drawn.
-fn qr_code(text: &str) -> Result<String> {
-    let code = QrCode::new(text.as_bytes())
-        .map_err(|err| Error::new(ErrorKind::Other, format!("drawing a QR code: {err}")))?;
-    Ok(code
-        .render::<Dense1x2>()
-        .dark_color(Dense1x2::Light)
-        .light_color(Dense1x2::Dark)
-        .quiet_zone(true)
-        .build())
 }

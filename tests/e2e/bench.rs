@@ -243,8 +243,8 @@ impl Bench {
         self.ykman_on(0, arguments);
     }
 
-    /// The same on the token in this slot of the reader.
-    pub fn ykman_on(&self, slot: usize, arguments: &[&str]) {
+    /// The same on the token in this slot of the reader; what it prints.
+    pub fn ykman_on(&self, slot: usize, arguments: &[&str]) -> String {
         let serial = self.serial(slot).to_string();
         let all = [&["--device", &serial], arguments].concat();
         let status = std::process::Command::new("/usr/bin/ykman")
@@ -261,6 +261,13 @@ impl Bench {
             "ykman: {}",
             String::from_utf8_lossy(&status.stderr)
         );
+        String::from_utf8(status.stdout).expect("ykman prints text")
+    }
+
+    /// The OATH accounts on the token in this slot, as ykman lists them.
+    pub fn oath_accounts(&self, slot: usize) -> Vec<String> {
+        let listed = self.ykman_on(slot, &["oath", "accounts", "list"]);
+        listed.lines().map(str::to_owned).collect()
     }
 
     /// The program under test with these arguments.
@@ -565,6 +572,9 @@ impl Bench {
             state
                 .secrets
                 .add(&format!("token of session {}", session.access_key_id), &session.token);
+        }
+        for (serial, seed) in self.aws.seeds() {
+            state.secrets.add(&format!("seed of {serial}"), &seed);
         }
         state.secrets.needles()
     }

@@ -23,6 +23,7 @@ mod import;
 mod keychain;
 mod keys;
 mod lost_laptop;
+mod mfa;
 mod names;
 mod outside_files;
 mod outsiders;

@@ -2,6 +2,8 @@
 //!
 //! STS takes each code once; a second call within the same 30 s would be refused.
 
+use super::now_step;
+use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vault::folder::Folder;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,9 @@ use std::path::PathBuf;
 
 /// RFC 6238's time step as AWS uses it. In seconds.
 pub const STEP: i64 = 30;
+
+/// A step this far ahead can have been spent by a clock that was set right since; a minute is no reason to complain.
+const FARTHEST_AHEAD: i64 = 2;
 
 /// The file in the state folder.
 const FILE: &str = "steps.json";
@@ -47,9 +52,60 @@ impl Steps {
             return Ok(false);
         }
         spent.0.insert(serial.to_owned(), step);
-        let json = serde_json::to_vec(&spent).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
-        self.folder.replace(FILE, &json)?;
+        self.write(&spent)?;
         Ok(true)
+    }
+
+    /// Forgets what was spent of `serial`: a device of this name is made anew, and has a seed of its own.
+    pub fn forget(&self, serial: &str) -> Result<()> {
+        if self.last(serial)?.is_none() {
+            return Ok(());
+        }
+        let _lock = self.folder.lock()?;
+        let mut spent = self.read()?;
+        spent.0.remove(serial);
+        self.write(&spent)
+    }
+
+    /// Waits until the present step and those before it, `in_a_row` together, are unspent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when steps to come are spent: the clock was ahead, and waiting could take for ever.
+    pub fn await_unspent(&self, ctx: &Context, serial: &str, in_a_row: i64) -> Result<()> {
+        let now = ctx.now().as_second();
+        let step = now_step(ctx);
+        // How many of them are spent, if the spent ones end at or before the present step.
+        let spent = match self.last(serial)? {
+            None => return Ok(()),
+            Some(last) if last > step + FARTHEST_AHEAD => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "codes of {serial} are noted as spent up to {} s from now: this machine's clock was ahead",
+                        (last + 1) * STEP - now
+                    ),
+                )
+                .hint(format!(
+                    "if the clock is right now, remove {}, and wait 30 s before the next code",
+                    self.place().display()
+                )));
+            }
+            Some(last) => last - (step - in_a_row),
+        };
+        let words = match in_a_row {
+            1 => "the code of this half minute is spent; the next one comes in",
+            _ => "codes of this minute are spent; the next ones come in",
+        };
+        if spent > 0 {
+            let left = u64::try_from(spent * STEP - now.rem_euclid(STEP)).unwrap_or_default();
+            ctx.dialogue.count_down(words, left);
+        }
+        Ok(())
+    }
+
+    fn write(&self, spent: &Spent) -> Result<()> {
+        let json = serde_json::to_vec(spent).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
+        self.folder.replace(FILE, &json)
     }
 
     fn read(&self) -> Result<Spent> {
@@ -78,5 +134,7 @@ mod tests {
         assert!(!steps.claim("a", 5).expect("looked up"), "an earlier one");
         assert_eq!(steps.last("a").expect("read"), Some(7));
         assert_eq!(steps.last("b").expect("read"), None);
+        steps.forget("a").expect("recorded");
+        assert!(steps.claim("a", 5).expect("looked up"), "of another seed");
     }
 }

@@ -32,7 +32,17 @@ pub struct Account<'a> {
     account: oath::Account,
 }
 
-impl Account<'_> {
+impl<'a> Account<'a> {
+    /// This one, on a token that was found otherwise.
+    pub fn on(authenticator: Authenticator<'a>, account: oath::Account) -> Self {
+        Account { authenticator, account }
+    }
+
+    /// The token again, for whatever else is done with it.
+    pub fn into_authenticator(self) -> Authenticator<'a> {
+        self.authenticator
+    }
+
     /// How many touches a code takes, 0 or 1.
     pub fn touches(&self) -> usize {
         match self.account.touch {
@@ -53,10 +63,18 @@ impl Account<'_> {
 
     /// A code and the time step that it is for. `device` is named in the line before the touch.
     pub fn code(&mut self, ctx: &Context, device: &str, touches: &mut Touches<'_>) -> Result<(i64, SecretText)> {
-        let step = || TimeStep(u64::try_from(now_step(ctx)).unwrap_or_default());
-        let code = self
-            .authenticator
-            .code(&self.account, step, &format!("give the MFA code of {device}"), touches)?;
+        self.calculate(|| now_step(ctx), &format!("give the MFA code of {device}"), touches)
+    }
+
+    /// The code of the step that `step` says when it is calculated.
+    pub(super) fn calculate(
+        &mut self,
+        step: impl Fn() -> i64,
+        purpose: &str,
+        touches: &mut Touches<'_>,
+    ) -> Result<(i64, SecretText)> {
+        let step = || TimeStep(u64::try_from(step()).unwrap_or_default());
+        let code = self.authenticator.code(&self.account, step, purpose, touches)?;
         let text = parse(code.text.expose()).ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,

@@ -7,9 +7,9 @@ use crate::error::plain_io;
 use crate::profile::text::ConfigText;
 use crate::reading;
 use rustix::fs::{Gid, Mode, Uid};
-use std::fs::{File, Metadata};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Temporary files begin so; what a killed command left of them is swept by the next one.
@@ -70,6 +70,30 @@ impl Rewrite {
             });
         }
         Ok(rewrite)
+    }
+
+    /// Makes an empty file, readable by its owner alone, and its folder, where there is none.
+    ///
+    /// # Errors
+    /// [`FileError::Unwritable`] when it can't be made.
+    pub fn make_missing(location: &Location) -> Result<(), FileError> {
+        let failed = |err: io::Error| unwritable(&location.shown, &err);
+        if let Some(folder) = location.path.parent() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(failed)?;
+        }
+        let made = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&location.path);
+        match made {
+            Err(err) if err.kind() != ErrorKind::AlreadyExists => Err(failed(err)),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Replaces `old`, which was read from there, by `new`; keeps a copy of `old` if that was asked for, and says where.
@@ -196,6 +220,17 @@ mod tests {
         assert_eq!(fs::read_to_string(&real).expect("read"), "[b]\n");
         assert_eq!(real.metadata().expect("there").mode() & 0o7777, 0o640);
         assert_eq!(folder.path().read_dir().expect("listed").count(), 2);
+    }
+
+    #[test]
+    fn a_missing_file_is_made_private_and_one_that_is_there_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("aws/config");
+        Rewrite::make_missing(&at(&path)).expect("made");
+        assert_eq!(path.metadata().expect("there").mode() & 0o7777, 0o600);
+        fs::write(&path, "[a]\n").expect("written");
+        Rewrite::make_missing(&at(&path)).expect("nothing to do");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "[a]\n");
     }
 
     #[test]

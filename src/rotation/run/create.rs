@@ -1,7 +1,7 @@
 //! The one step that can't be repeated: a key is made at AWS, and sealed before anything else happens to it.
 
 use super::Run;
-use crate::aws::iam::{KeyStatus, ListedKey, NotCreated};
+use crate::aws::iam::{KeyStatus, ListedKey, NotDone};
 use crate::error::{Error, Result};
 use crate::rotation::decide::Waiting;
 use crate::rotation::journal::{Journal, Stage};
@@ -30,11 +30,11 @@ impl Run<'_> {
         let room = self.reserve().inspect_err(|_| self.take_back(before.clone()))?;
         let key = match self.iam.create_access_key(&user.credentials) {
             Ok(key) => key,
-            Err(NotCreated::Refused(error)) => {
+            Err(NotDone::Refused(error)) => {
                 self.take_back(before);
                 return Err(words::refused(error, &self.wishes).within("no new access key"));
             }
-            Err(NotCreated::Doubtful(error)) => {
+            Err(NotDone::Doubtful(error)) => {
                 drop(room);
                 return Err(self.clear_up(user, error.into_error()));
             }

@@ -114,6 +114,11 @@ impl Standin {
         lock(&self.state).sessions.values().cloned().collect()
     }
 
+    /// Serial and seed of every MFA device made so far, those that are gone again among them: for the same tests.
+    pub fn seeds(&self) -> Vec<(String, String)> {
+        lock(&self.state).seeds.clone()
+    }
+
     /// Ends all sessions at once: from now on they are expired.
     pub fn expire_sessions(&self) {
         let state = &mut *lock(&self.state);

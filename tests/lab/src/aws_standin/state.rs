@@ -15,6 +15,8 @@ pub struct State {
     pub world: World,
     /// Temporary credentials by access key ID.
     pub sessions: HashMap<String, Session>,
+    /// Serial and seed of every MFA device made here, those that are deleted again among them.
+    pub seeds: Vec<(String, String)>,
     /// What shall go wrong.
     pub faults: Faults,
     /// What was asked.
@@ -27,6 +29,7 @@ impl State {
         Self {
             world,
             sessions: HashMap::new(),
+            seeds: Vec::new(),
             faults: Faults::default(),
             log,
         }

@@ -68,7 +68,9 @@ pub fn create(call: &mut Invocation<'_>) -> Outcome {
         let words = "MFADevice entity at the same path and name already exists.";
         return Err(ApiError::new(409, "EntityAlreadyExists", words));
     }
+    let made = (device.serial.clone(), device.seed.clone());
     account.mfa_devices.push(device);
+    call.state.seeds.push(made);
     Ok(Some(vec![answer]))
 }
 
