@@ -57,6 +57,7 @@ impl Steps {
     }
 
     /// Forgets what was spent of `serial`: a device of this name is made anew, and has a seed of its own.
+    #[cfg(any(feature = "piv", test))]
     pub fn forget(&self, serial: &str) -> Result<()> {
         if self.last(serial)?.is_none() {
             return Ok(());
