@@ -40,6 +40,8 @@ pub mod render;
 #[cfg(feature = "iam")]
 pub mod rotation;
 pub mod secret;
+#[cfg(feature = "keychain")]
+pub mod store;
 pub mod token;
 pub mod vault;
 pub mod wrap;

@@ -4,6 +4,8 @@ use super::NewKey;
 use crate::context::{Context, host_name};
 use crate::error::Result;
 #[cfg(feature = "keychain")]
+use crate::store::Store;
+#[cfg(feature = "keychain")]
 use crate::wrap::keychain;
 use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, SoftwareKey, passphrase, recovery};
 
@@ -19,7 +21,7 @@ pub fn new_passphrase_key<'a>(ctx: &'a Context, name: KeyName) -> Result<NewKey<
 /// Makes a key in the operating system's secret store.
 #[cfg(feature = "keychain")]
 pub fn new_keychain_key<'a>(ctx: &'a Context, name: KeyName) -> Result<NewKey<'a>> {
-    let key = keychain::Store::of_session().create(name)?;
+    let key = keychain::create(&Store::of_session(), name)?;
     let kind = KeyKind::Keychain {
         verifier: key.software_verifier(),
     };
@@ -30,7 +32,7 @@ pub fn new_keychain_key<'a>(ctx: &'a Context, name: KeyName) -> Result<NewKey<'a
 #[cfg(feature = "keychain")]
 pub fn forget_keychain_key(ctx: &Context, record: &EnrolledKey) {
     if let KeyKind::Keychain { .. } = record.kind
-        && let Err(error) = keychain::Store::of_session().forget(&record.recipient)
+        && let Err(error) = Store::of_session().forget(&record.recipient)
     {
         ctx.dialogue
             .note(&format!("the keychain still holds \"{}\": {error}", record.name));

@@ -3,7 +3,7 @@
 use super::user::{CodeTouches, reach};
 use super::{Person, words};
 use crate::context::Context;
-use crate::device::oath::{Authenticator, Listing};
+use crate::device::oath::{Authenticator, Listing, Manner};
 use crate::device::{PATIENCE, SOON, busy_error, busy_words, describe, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::token::card::{ReaderName, Readers};
@@ -68,7 +68,7 @@ impl<'a> Plugged<'a> {
             .readers
             .connect(reader, SOON)
             .map_err(|err| describe(&err, &name))?;
-        let mut authenticator = Authenticator::new(self.ctx, card, serial);
+        let mut authenticator = Authenticator::new(self.ctx, card, serial, Manner::Using);
         match authenticator.accounts()? {
             Listing::Accounts(accounts) => Ok(Seat {
                 authenticator,

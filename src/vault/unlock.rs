@@ -212,10 +212,10 @@ fn present_token<'a>(ctx: &'a Context, _: &[&EnrolledKey]) -> Result<Option<Box<
 /// key's, for the case that no other key is here.
 #[cfg(feature = "keychain")]
 fn from_keychain<'a>(keys: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
-    let store = crate::wrap::keychain::Store::of_session();
+    let store = crate::store::Store::of_session();
     let mut failed = None;
     for key in keys {
-        match store.open(key) {
+        match crate::wrap::keychain::open(&store, key) {
             Ok(present) => return Ok(Some(Box::new(present))),
             Err(error) if error.kind() == ErrorKind::NoKey => {
                 failed.get_or_insert(error);

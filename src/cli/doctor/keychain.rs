@@ -3,8 +3,8 @@
 use super::Finding;
 use crate::context::{Context, host_name};
 use crate::error::Result;
+use crate::store::{Standing, Store, Waking};
 use crate::vault::Vault;
-use crate::wrap::keychain::{Standing, Store, Waking};
 use crate::wrap::{EnrolledKey, KeyKind};
 
 /// A line for each keychain key; without one, what could be had.

@@ -2,11 +2,11 @@ use super::{planned, report};
 use crate::context::Context;
 use crate::enrollment::{Enrollment, NewKey, Touchless, forget_keychain_key, new_passphrase_key, new_recovery_key};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "keychain")]
+use crate::store::{Standing, Store, Waking};
 use crate::vault::Vault;
 use crate::vault::change::interrupted;
 use crate::vault::unlock::KeyChoice;
-#[cfg(feature = "keychain")]
-use crate::wrap::keychain::{Standing, Store, Waking};
 use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::{Args, Subcommand};
 

@@ -17,8 +17,8 @@ const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
 /// The path that stands for "none" (Secret Service API, "ReadAlias").
 const NONE: &str = "/";
 
-/// How it is for the key with this recipient, or for a new one. Blocks for as long as the bus or the service pleases.
-pub fn standing(recipient: Option<&str>, waking: Waking) -> Standing {
+/// How it is for what is kept under this name, or for something new. Blocks for as long as the bus or the service pleases.
+pub fn standing(name: Option<&str>, waking: Waking) -> Standing {
     let Ok(bus) = Connection::session() else {
         return Standing::NoBus;
     };
@@ -28,9 +28,9 @@ pub fn standing(recipient: Option<&str>, waking: Waking) -> Standing {
         Err(_) => return Standing::NoService,
     }
     let service = Service { bus };
-    match recipient {
-        Some(recipient) => service.of_key(recipient),
-        None => service.of_new_key(),
+    match name {
+        Some(name) => service.of_item(name),
+        None => service.of_new_item(),
     }
     .unwrap_or(Standing::Broken)
 }
@@ -62,9 +62,9 @@ struct Service {
 }
 
 impl Service {
-    /// Where the key's item is; if there is none, whether a locked collection may hide it.
-    fn of_key(&self, recipient: &str) -> zbus::Result<Standing> {
-        let attributes = HashMap::from([("service", SERVICE), ("username", recipient)]);
+    /// Where the item is; if there is none, whether a locked collection may hide it.
+    fn of_item(&self, name: &str) -> zbus::Result<Standing> {
+        let attributes = HashMap::from([("service", SERVICE), ("username", name)]);
         let (unlocked, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) =
             self.call(PATH, SERVICE_INTERFACE, "SearchItems", &attributes)?;
         if !unlocked.is_empty() {
@@ -86,7 +86,7 @@ impl Service {
     }
 
     /// The collection that new items go to.
-    fn of_new_key(&self) -> zbus::Result<Standing> {
+    fn of_new_item(&self) -> zbus::Result<Standing> {
         let default: OwnedObjectPath = self.call(PATH, SERVICE_INTERFACE, "ReadAlias", &"default")?;
         if default.as_str() == NONE {
             return Ok(Standing::NoKeyring);
