@@ -9,6 +9,7 @@ mod device;
 mod enroll;
 mod journal;
 mod look;
+pub mod remind;
 mod remove;
 mod resync;
 mod user;

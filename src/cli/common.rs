@@ -282,27 +282,57 @@ pub fn tell_ways_in(ctx: &Context, list: &KeyList) {
     }
 }
 
-/// Says that a rotation of the entry was left in the middle, if one was: on standard error, whatever the command is for.
-#[cfg(feature = "iam")]
-pub fn tell_interrupted_rotation(ctx: &Context, vault: &Vault, entry: &ProfileName) {
-    if let Some(line) = rotation::remind::of_interrupted(vault, entry) {
+/// Says that a rotation of the entry, or a change of its user's MFA devices, was left in the middle, if one was: on standard
+/// error, whatever the command is for.
+pub fn tell_interrupted(ctx: &Context, vault: &Vault, entry: &ProfileName) {
+    for line in interrupted_rotation(vault, entry)
+        .into_iter()
+        .chain(interrupted_mfa(ctx, entry))
+    {
         ctx.dialogue.note(&line);
     }
 }
 
+/// What should be done about an entry: a rotation or a change of MFA devices that stopped, an old access key that waits for its
+/// deletion.
+pub fn left_behind(ctx: &Context, vault: &Vault, entry: &str) -> Vec<String> {
+    let Ok(entry) = entry.parse() else {
+        return Vec::new();
+    };
+    let left = left_of_rotation(vault, &entry, ctx.now()).into_iter();
+    left.chain(interrupted_mfa(ctx, &entry)).collect()
+}
+
+#[cfg(feature = "iam")]
+fn interrupted_rotation(vault: &Vault, entry: &ProfileName) -> Option<String> {
+    rotation::remind::of_interrupted(vault, entry)
+}
+
+#[cfg(feature = "iam")]
+fn left_of_rotation(vault: &Vault, entry: &ProfileName, now: Timestamp) -> Option<String> {
+    rotation::remind::of_anything(vault, entry, now)
+}
+
 /// This build has no rotation to finish it with.
 #[cfg(not(feature = "iam"))]
-pub fn tell_interrupted_rotation(_: &Context, _: &Vault, _: &ProfileName) {}
-
-/// What should be done about the access key of an entry: a rotation that stopped, an old key that waits for its deletion.
-#[cfg(feature = "iam")]
-pub fn left_of_rotation(vault: &Vault, entry: &str, now: Timestamp) -> Option<String> {
-    rotation::remind::of_anything(vault, &entry.parse().ok()?, now)
+fn interrupted_rotation(_: &Vault, _: &ProfileName) -> Option<String> {
+    None
 }
 
 /// This build has no rotation.
 #[cfg(not(feature = "iam"))]
-pub fn left_of_rotation(_: &Vault, _: &str, _: Timestamp) -> Option<String> {
+fn left_of_rotation(_: &Vault, _: &ProfileName, _: Timestamp) -> Option<String> {
+    None
+}
+
+#[cfg(all(feature = "iam", feature = "piv"))]
+fn interrupted_mfa(ctx: &Context, entry: &ProfileName) -> Option<String> {
+    crate::mfa::remind::of_interrupted(ctx, entry)
+}
+
+/// This build enrolls no devices.
+#[cfg(not(all(feature = "iam", feature = "piv")))]
+fn interrupted_mfa(_: &Context, _: &ProfileName) -> Option<String> {
     None
 }
 

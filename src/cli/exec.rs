@@ -194,7 +194,7 @@ pub fn session(
     common::tell_notes(ctx, &chain);
     common::debug_plan(ctx, &chain);
     if let Some(entry) = chain.entry() {
-        common::tell_interrupted_rotation(ctx, &vault, entry);
+        common::tell_interrupted(ctx, &vault, entry);
     }
     let keyring = match chain.entry() {
         Some(_) => vault.read()?.0.keyring,

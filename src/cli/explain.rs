@@ -141,7 +141,7 @@ pub fn run(args: ExplainArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let profile = common::profile(args.profile, ctx, &config, &vault)?;
     let chain = common::plan(&config, &vault, &profile, &args.session.request()?)?;
     if let Some(entry) = chain.entry() {
-        if let Some(line) = common::left_of_rotation(&vault, entry.as_str(), ctx.now()) {
+        for line in common::left_behind(ctx, &vault, entry.as_str()) {
             ctx.dialogue.note(&line);
         }
         let added = vault.sidecar(entry)?.and_then(|sidecar| sidecar.added);

@@ -72,7 +72,7 @@ pub fn run(args: &ListArgs, ctx: &Context) -> Result<()> {
     };
     print(&text)?;
     for row in rows.iter().filter(|row| row.access_key) {
-        tell_due(ctx, &vault, row, now);
+        tell_due(ctx, &vault, row);
     }
     if let Some(keyring) = &snapshot.keyring {
         common::tell_presence(ctx, keyring.unverified());
@@ -82,8 +82,8 @@ pub fn run(args: &ListArgs, ctx: &Context) -> Result<()> {
 }
 
 /// What should be done about an access key, on standard error.
-fn tell_due(ctx: &Context, vault: &Vault, row: &Row, now: Timestamp) {
-    if let Some(line) = common::left_of_rotation(vault, &row.profile, now) {
+fn tell_due(ctx: &Context, vault: &Vault, row: &Row) {
+    for line in common::left_behind(ctx, vault, &row.profile) {
         ctx.dialogue.note(&line);
     }
     if let Some(line) = common::too_old(ctx, &row.profile, row.added_at, ctx.settings.max_key_age) {

@@ -106,6 +106,26 @@ impl Book {
         })
     }
 
+    /// The journal of `profile`, if no command is at work on it; `None` too when it holds nothing.
+    ///
+    /// # Errors
+    /// As [`Book::read`].
+    pub fn glance(ctx: &Context, profile: &ProfileName) -> Result<Option<Journal>> {
+        let folder = Folder::at(&ctx.paths.state).below("mfa");
+        if !folder
+            .path()
+            .join(format!("{}.json", file_stem(profile.as_str())))
+            .exists()
+        {
+            return Ok(None);
+        }
+        match Book::claim(ctx, profile) {
+            Ok(book) => book.read(),
+            // It is being written, or nobody can write it.
+            Err(_) => Ok(None),
+        }
+    }
+
     /// What an earlier command has left; `None` when it left nothing.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ pub fn entries(ctx: &Context) -> Vec<Finding> {
         count(entries.len(), "entry", "entries")
     ))];
     for entry in entries {
-        if let Some(line) = common::left_of_rotation(&vault, &entry.profile, ctx.now()) {
+        for line in common::left_behind(ctx, &vault, &entry.profile) {
             let (what, remedy) = line.split_once("; ").unwrap_or((&line, ""));
             findings.push(Finding::warn(what, remedy));
         }

@@ -93,7 +93,16 @@ fn an_undoing_that_fails_too_is_told_and_done_by_the_next_run() {
     let out = run(&bench, &ENROLL).fails(8, "aws");
     assert_eq!(journal(&bench).expect("a journal")["stage"], "enabling");
     assert_eq!(devices(&bench), [(super::BEN_MFA.to_owned(), None)]);
+    // Whoever does not go on at once is told by every command that uses the entry.
+    let reminder = format!(
+        "prod: the enrolment of {} stopped at EnableMFADevice; `tapvault mfa enroll prod` ends it",
+        super::BEN_MFA
+    );
+    for line in [&["list"][..], &["explain", "prod"], &["exec", "prod", "--", "true"]] {
+        run(&bench, line).success().says(&reminder);
+    }
     the_next_run_enrolls(&bench, &out);
+    run(&bench, &["list"]).success().does_not_say("stopped");
 }
 
 /// Runs `line`, and kills it when `action` took effect and its answer is on the way.
