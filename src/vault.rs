@@ -20,6 +20,7 @@ pub mod keyring;
 pub mod memory;
 pub mod name;
 pub mod payload;
+pub mod proof;
 pub mod session;
 pub mod sidecar;
 pub mod unlock;

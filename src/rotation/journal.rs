@@ -1,12 +1,15 @@
 //! How far a rotation has come: a small clear file in the vault, written before each step that could be cut short. No secret is
 //! in it, and nothing that it says is believed where AWS or a sealed file says otherwise.
+//!
+//! It names access keys that are switched off and deleted unasked, so it carries a proof that who wrote it had opened the vault.
 
 use crate::context::host_name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::ProfileName;
-use crate::vault::Vault;
+use crate::secret::VaultSecret;
 use crate::vault::name::file_stem;
 use crate::vault::payload::FORMAT;
+use crate::vault::{Vault, proof};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +76,7 @@ impl Stage {
 }
 
 impl Journal {
-    /// The journal of the entry `profile`; `None` when no rotation has left one.
+    /// The journal of the entry `profile`, for what is said; `None` when no rotation has left one. Who wrote it is not asked.
     ///
     /// # Errors
     /// [`ErrorKind::Damaged`] when it can't be understood, or speaks of another profile.
@@ -98,10 +101,31 @@ impl Journal {
             })
     }
 
-    /// Writes it; it is on the disk when this returns.
-    pub fn write(&self, vault: &Vault) -> Result<()> {
-        let mut json = serde_json::to_vec(self).map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
-        json.push(b'\n');
+    /// As [`Journal::read`], for what is done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forged`] when who wrote it did not have `secret`, the vault's K.
+    pub fn read_proven(vault: &Vault, profile: &ProfileName, secret: &VaultSecret) -> Result<Option<Self>> {
+        let Some(file) = vault.rotations().read(&file(profile))? else {
+            return Ok(None);
+        };
+        if proof::holds(&file, secret) {
+            return Journal::read(vault, profile);
+        }
+        let path = vault.rotations().path().join(self::file(profile));
+        Err(Error::new(
+            ErrorKind::Forged,
+            format!("{} was not written with the keys of this vault; nothing was done", path.display()),
+        )
+        .hint(format!(
+            "somebody else writes into the vault's folder, or a synced folder has brought an old file. Remove it, and the access keys that AWS has tell what is left to do: rm {}",
+            path.display()
+        )))
+    }
+
+    /// Writes it, proven with `secret`, the vault's K; it is on the disk when this returns.
+    pub fn write(&self, vault: &Vault, secret: &VaultSecret) -> Result<()> {
+        let json = proof::stamp(self, secret)?;
         let _lock = vault.lock()?;
         vault.rotations().ensure()?;
         vault

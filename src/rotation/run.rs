@@ -72,6 +72,8 @@ pub fn rotate(ctx: &Context, vault: &Vault, mut wishes: Wishes) -> Result<()> {
     let more = usize::from(waits || !(in_place || wishes.aim == Aim::Finish));
     let mut codes = Codes::new(ctx, std::mem::take(&mut wishes.codes));
     let (opened, touches) = look::open(ctx, vault, &wishes, more, &mut codes)?;
+    // Only now can it be told who wrote it.
+    let journal = Journal::read_proven(vault, &wishes.entry, &opened.entry.vault_secret)?;
     let mut run = Run {
         sts: Sts::new(ctx),
         iam: iam(ctx, &wishes.own),
@@ -312,7 +314,7 @@ impl Run<'_> {
             change(&mut journal);
             journal.stage = stage;
             journal.at = self.ctx.now();
-            journal.write(self.vault)?;
+            journal.write(self.vault, &self.opened.entry.vault_secret)?;
             self.facts.journal = Some(journal);
         }
         Ok(())

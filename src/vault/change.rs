@@ -75,6 +75,8 @@ pub struct Change<'v> {
     next: TrustedList,
     /// The K that goes into `vault.age`. Known from the start when everything is sealed anew; else the first entry tells it.
     secret: Option<VaultSecret>,
+    /// The K of before, once an entry has told it.
+    before: Option<VaultSecret>,
     added: Vec<Box<dyn Recipient>>,
     _lock: Lock,
 }
@@ -132,6 +134,7 @@ impl<'v> Change<'v> {
             },
             next,
             secret,
+            before: None,
             _lock: lock,
         };
         change.stage_vault_secret()?;
@@ -202,6 +205,7 @@ impl<'v> Change<'v> {
             sources,
             next,
             secret,
+            before: None,
             _lock: lock,
         })
     }
@@ -272,7 +276,7 @@ impl<'v> Change<'v> {
             }
             Method::Reencrypt => {
                 if let Some(secret) = &self.secret {
-                    payload.vault_secret = secret.clone();
+                    self.before = Some(std::mem::replace(&mut payload.vault_secret, secret.clone()));
                 }
                 seal(&payload.to_json()?, &self.next.recipients()?)?
             }
@@ -305,6 +309,7 @@ impl<'v> Change<'v> {
             }
             staged.sync()?;
         }
+        commit::stage_journals(self.vault.folder(), self.before.as_ref().zip(self.secret.as_ref()))?;
         if !self.stage.path().join(VAULT_SECRET_FILE).exists() {
             // All entries were removed while their keys were being added.
             return Err(

@@ -410,7 +410,7 @@ fn forged(what: String) -> Error {
         .hint("your entries are not lost: stock `age -d` opens each with any key that it was sealed to")
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }

@@ -1,6 +1,7 @@
 //! `rotate`: a new access key in the place of the old one, and what is true whatever cuts it short.
 
 mod clean;
+mod forged;
 mod interrupted;
 mod matrix;
 mod users;

@@ -24,7 +24,7 @@ impl Run<'_> {
             journal.attempts = before.attempts.iter().copied().chain([now]).collect();
             journal.known = before.known.clone();
         }
-        journal.write(self.vault)?;
+        journal.write(self.vault, &self.opened.entry.vault_secret)?;
         self.facts.journal = Some(journal.clone());
         // Without room for the new key there must be none.
         let room = self.reserve().inspect_err(|_| self.take_back(before.clone()))?;
@@ -76,7 +76,7 @@ impl Run<'_> {
     /// Nothing was made: the journal is what it was.
     fn take_back(&mut self, before: Option<Journal>) {
         let restored = match &before {
-            Some(journal) => journal.write(self.vault),
+            Some(journal) => journal.write(self.vault, &self.opened.entry.vault_secret),
             None => Journal::remove(self.vault, &self.wishes.entry),
         };
         match restored {

@@ -5,10 +5,11 @@
 
 use super::{SOURCES, STAGE, abandon_hint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::VaultSecret;
 use crate::vault::folder::Folder;
 use crate::vault::keyring::{HISTORY, KeyList, Keyring, LIST_FILE, Version};
 use crate::vault::name::{file_stem, hex};
-use crate::vault::{ENTRIES, PASSPHRASES, ROTATIONS, SESSIONS, VAULT_SECRET_FILE};
+use crate::vault::{ENTRIES, PASSPHRASES, ROTATIONS, SESSIONS, VAULT_SECRET_FILE, proof};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -28,6 +29,28 @@ struct Record {
     files: BTreeMap<String, String>,
 }
 
+/// The files that a change prepares in `part`: with a new K, the proof of a rotation's journal is another one.
+fn endings(part: &str) -> &'static [&'static str] {
+    match part {
+        ROTATIONS => &[".age", ".json"],
+        _ => &[".age"],
+    }
+}
+
+/// Prepares the journals of rotations, with a proof by the new K of `secrets`, the old one and the new. Call it under the
+/// vault's lock, so that they are the newest. Without `secrets` K stays; or nothing was opened by this run of the change, and
+/// `rotate` says what to do about a journal that is not proven.
+pub(super) fn stage_journals(vault: &Folder, secrets: Option<(&VaultSecret, &VaultSecret)>) -> Result<()> {
+    let staged = vault.below(STAGE).below(ROTATIONS);
+    for stale in staged.names(".json")? {
+        staged.remove(&stale)?;
+    }
+    match secrets {
+        Some((before, next)) => proof::renew(&vault.below(ROTATIONS), &staged, before, next),
+        None => Ok(()),
+    }
+}
+
 /// Makes the change happen. Call it under the vault's lock, with everything prepared.
 pub(super) fn declare(vault: &Folder, from: Option<String>) -> Result<()> {
     let stage = vault.below(STAGE);
@@ -39,8 +62,10 @@ pub(super) fn declare(vault: &Folder, from: Option<String>) -> Result<()> {
         Ok(())
     };
     for part in PARTS {
-        for name in stage.below(part).names(".age")? {
-            add(&stage.below(part), &format!("{part}/"), name)?;
+        for ending in endings(part) {
+            for name in stage.below(part).names(ending)? {
+                add(&stage.below(part), &format!("{part}/"), name)?;
+            }
         }
     }
     add(&stage, "", VAULT_SECRET_FILE.to_owned())?;
@@ -158,7 +183,10 @@ fn read(stage: &Folder) -> Result<Record> {
     let well_formed = |path: &str| match split(path) {
         (None, name) => [LIST_FILE, VAULT_SECRET_FILE].contains(&name),
         (Some(part), name) => {
-            PARTS.contains(&part) && name.ends_with(".age") && !name.starts_with('.') && !name.contains('/')
+            PARTS.contains(&part)
+                && endings(part).iter().any(|ending| name.ends_with(ending))
+                && !name.starts_with('.')
+                && !name.contains('/')
         }
     };
     if !record.files.keys().all(|path| well_formed(path)) || !record.files.contains_key(LIST_FILE) {

@@ -14,7 +14,7 @@ fn may(bench: &Bench, permissions: &[&str]) {
 }
 
 /// Somebody makes a second key for Ana in the console, and perhaps uses it.
-fn second_key(bench: &Bench) -> &'static str {
+pub(super) fn second_key(bench: &Bench) -> &'static str {
     const ID: &str = "AKIATAPVAULTLABOTHER";
     bench.aws().world(|world| {
         let user = world.user_mut(MAIN_ACCOUNT, "ana").expect("ana");
