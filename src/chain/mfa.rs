@@ -5,6 +5,7 @@
 mod account;
 #[cfg(feature = "piv")]
 pub mod pair;
+mod program;
 mod steps;
 #[cfg_attr(not(feature = "piv"), path = "mfa/without_token.rs")]
 mod token;
@@ -15,9 +16,8 @@ use crate::chain::Mfa;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
-use crate::process;
-use crate::profile::value::{Command, MfaSerial};
-use crate::profile::{ProfileName, Sourced};
+use crate::profile::ProfileName;
+use crate::profile::value::MfaSerial;
 use crate::secret::SecretText;
 use crate::token::Serial;
 use crate::vault::Vault;
@@ -27,14 +27,10 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use steps::{STEP, Steps};
 use token::Finding;
 
 pub use token::Account;
-
-/// How long `mfa_process` may take: it may ask somebody.
-const PROCESS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a code comes from (`--mfa`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -243,18 +239,7 @@ impl<'a> Codes<'a> {
                 format!("--mfa process: no mfa_process is set for {}", mfa.serial.value),
             )
             .hint("put mfa_process = COMMAND into the profile, or leave out --mfa")),
-            (Some(CodeSource::Process) | None, Some(command)) => loop {
-                let before = now_step(self.ctx);
-                let code = self.run(command)?;
-                // Else the half minute ended while the program ran: which one the code is of nobody knows.
-                if before == now_step(self.ctx) {
-                    return Ok(Draft {
-                        step: before,
-                        code,
-                        origin: Origin::Program,
-                    });
-                }
-            },
+            (Some(CodeSource::Process) | None, Some(command)) => program::code(self.ctx, command),
             (Some(CodeSource::Prompt), _) | (None, None) => Ok(Draft {
                 code: self.ask(&mfa.serial.value, purpose)?,
                 step: now_step(self.ctx),
@@ -272,21 +257,6 @@ impl<'a> Codes<'a> {
             None => "the code has to be typed",
         };
         self.ctx.dialogue.tell(&format!("{}; {next}", missing.error));
-    }
-
-    fn run(&self, command: &Sourced<Command>) -> Result<SecretText> {
-        let output = process::capture(
-            command.value.line(),
-            "mfa_process",
-            process::Inherit::All,
-            PROCESS_PATIENCE,
-        )?;
-        parse(output.expose()).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                format!("mfa_process ({}) printed no code of 6 digits", command.origin),
-            )
-        })
     }
 
     fn ask(&self, serial: &MfaSerial, purpose: &str) -> Result<SecretText> {
