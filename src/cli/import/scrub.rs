@@ -112,7 +112,8 @@ impl<'a> Scrub<'a> {
         if name.starts_with('-') {
             return Err("its name looks like an option".into());
         }
-        let command = format!("{} export --format=json {name}", self.program);
+        let quoted = words::quoted(name).ok_or("its name can't be written into a command")?;
+        let command = format!("{} export --format=json {quoted}", self.program);
         let mut texts = [self.files[0].new.clone(), self.files[1].new.clone()];
         for text in &mut texts {
             let here = text.static_keys().into_iter().find(|keys| keys.profile == name);

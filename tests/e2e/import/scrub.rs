@@ -229,3 +229,25 @@ fn the_path_of_this_program_is_quoted_and_the_one_that_survives_an_update_is_tak
     ];
     bench.program("/usr/bin/aws", words).run().success();
 }
+
+#[test]
+fn a_name_that_means_something_to_a_shell_is_one_word_of_the_line_that_takes_the_keys_place() {
+    let bench = Bench::enrolled();
+    let name = "ana $(touch caught)";
+    let text = format!(
+        "[profile \"{name}\"]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        ANA.0, ANA.1
+    );
+    bench.aws_config(&text);
+    import(&bench, &["aws-credentials", "--scrub"]).success().touches(2);
+    let config = fs::read_to_string(bench.home().join(".aws/config")).expect("the config");
+    let (_, line) = config.split_once("credential_process = ").expect("a line");
+    // As the AWS SDKs for Go and JavaScript run it; that for Python splits it by the same rules.
+    let out = bench
+        .program("/bin/sh", ["-c", line.trim()])
+        .prints_secrets()
+        .run()
+        .success();
+    assert_eq!(out.json()["Version"], 1);
+    assert!(!bench.home().join("caught").exists());
+}
