@@ -212,7 +212,7 @@ impl Run<'_> {
     }
 
     fn delete(&mut self, user: &User, id: &str, why: &str) -> Result<()> {
-        patiently(|| self.iam.delete(&user.credentials, id))
+        patiently(self.ctx, || self.iam.delete(&user.credentials, id))
             .map_err(|error| words::refused(error, &self.wishes).within(format!("deleting {id}")))?;
         self.facts.listed.retain(|key| key.id != id);
         self.ctx.dialogue.note(&format!("deleted {id}, {why}"));
@@ -234,7 +234,7 @@ impl Run<'_> {
             if let Some(successor) = self.successor.take() {
                 user.credentials = successor;
             }
-            outcome = patiently(|| self.iam.deactivate(&user.credentials, id));
+            outcome = patiently(self.ctx, || self.iam.deactivate(&user.credentials, id));
         }
         match outcome {
             Ok(()) => {}
@@ -333,11 +333,16 @@ impl Run<'_> {
 }
 
 /// Makes a call again while IAM has not heard yet of the key that signs it. STS may know it sooner.
-fn patiently<T>(mut call: impl FnMut() -> Result<T, IamError>) -> Result<T, IamError> {
-    let mut pause = Duration::from_millis(500);
+fn patiently<T>(ctx: &Context, mut call: impl FnMut() -> Result<T, IamError>) -> Result<T, IamError> {
+    const FIRST_PAUSE: Duration = Duration::from_millis(500);
+    let mut pause = FIRST_PAUSE;
     loop {
         match call() {
             Err(error) if error.is_unknown_caller() && pause <= LONGEST_PAUSE => {
+                if pause == FIRST_PAUSE {
+                    ctx.dialogue
+                        .tell("waiting for IAM to hear of the access key that calls it: some seconds are usual");
+                }
                 std::thread::sleep(pause);
                 pause *= 2;
             }

@@ -200,7 +200,11 @@ fn iam_may_hear_of_the_new_key_later_than_sts() {
         "InvalidClientTokenId",
         "The security token included in the request is invalid.",
     ));
-    bench.tapvault(["rotate", "--delete-old", "prod"]).run().success();
+    bench
+        .tapvault(["rotate", "--delete-old", "prod"])
+        .run()
+        .success()
+        .says("waiting for IAM to hear of the access key");
     let calls = bench.aws().calls();
     let signer = |action: &str| {
         let call = calls.iter().rfind(|call| call.action == action).expect("called");
