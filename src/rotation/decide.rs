@@ -304,7 +304,8 @@ fn orphan(facts: &Facts, journal: &Journal) -> Option<Step> {
     None
 }
 
-fn near(one: Timestamp, other: Timestamp) -> bool {
+/// Whether two moments may be of one run, on machines whose clocks AWS takes.
+pub(super) fn near(one: Timestamp, other: Timestamp) -> bool {
     one.duration_since(other).abs() <= WINDOW
 }
 

@@ -3,7 +3,7 @@
 mod create;
 mod new_key;
 
-use super::decide::{Aim, Facts, Obstacle, Progress, Step, Use, Waiting, next};
+use super::decide::{Aim, Facts, Obstacle, Progress, Step, Use, Waiting, near, next};
 use super::journal::{Journal, Stage};
 use super::look::{self, Opened, User, list, resume_line};
 use super::remind::moment;
@@ -12,7 +12,7 @@ use crate::aws::Sts;
 use crate::aws::iam::{Iam, IamError, KeyStatus};
 use crate::chain::mfa::Codes;
 use crate::chain::user::iam;
-use crate::context::Context;
+use crate::context::{Context, host_name};
 use crate::credential::{AccessKey, Credentials};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
@@ -38,6 +38,9 @@ pub fn rotate(ctx: &Context, vault: &Vault, mut wishes: Wishes) -> Result<()> {
     let journal = Journal::read(vault, &wishes.entry)?;
     let waits = waiting::is_there(vault, &wishes.entry);
     let interrupted = waits || journal.as_ref().is_some_and(Journal::is_interrupted);
+    if let Some(journal) = journal.as_ref().filter(|journal| may_run_elsewhere(journal, ctx)) {
+        return Err(words::elsewhere(journal, &wishes.entry));
+    }
     let name = quoted(&wishes.entry);
     match (wishes.begin, wishes.aim, &journal) {
         (Begin::Never, ..) if !interrupted => {
@@ -99,6 +102,12 @@ pub fn rotate(ctx: &Context, vault: &Vault, mut wishes: Wishes) -> Result<()> {
         successor: None,
     };
     run.finish(codes).map_err(|error| run.stopped(error))
+}
+
+/// Whether another machine may be in the middle of it. The lock is this machine's alone, and a synced folder brings the journal
+/// before the new key's file, or without it: that key would be taken for an orphan while the other machine switches to it.
+fn may_run_elsewhere(journal: &Journal, ctx: &Context) -> bool {
+    journal.is_interrupted() && journal.host != host_name() && near(journal.at, ctx.now())
 }
 
 struct Run<'a> {

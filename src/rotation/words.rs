@@ -1,11 +1,14 @@
 //! What is said when a rotation can't go on, and what a person can do.
 
 use super::decide::{Obstacle, Use};
+use super::journal::Journal;
+use super::remind::moment;
 use super::{Wishes, quoted};
 use crate::aws::iam::{IamError, ListedKey};
 use crate::chain::user;
 use crate::error::{Error, ErrorKind};
 use crate::profile::Partition;
+use crate::profile::ProfileName;
 use jiff::Timestamp;
 
 /// Everything that a rotation may call, for the hint: the smallest policy that does.
@@ -23,6 +26,19 @@ fn policy(partition: Partition) -> String {
         "a rotation needs {ACTIONS} on arn:{}:iam::*:user/${{aws:username}}",
         partition.name()
     )
+}
+
+/// The error when another machine wrote the journal just now.
+pub(super) fn elsewhere(journal: &Journal, entry: &ProfileName) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "a rotation of {entry} was under way on {} at {}, and may still be; nothing was done here",
+            journal.host,
+            moment(journal.at)
+        ),
+    )
+    .hint("go on with it there; or here, once a quarter of an hour has passed and the folder is synced")
 }
 
 /// "made 2026-01-01, last used 2026-02-03 (s3)".

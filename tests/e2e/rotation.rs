@@ -1,8 +1,10 @@
 //! `rotate`: a new access key in the place of the old one, and what is true whatever cuts it short.
 
+mod at_once;
 mod clean;
 mod forged;
 mod interrupted;
+mod key_changes;
 mod matrix;
 mod users;
 

@@ -13,9 +13,11 @@ fn forge(bench: &Bench, stage: &str, old: &str, new: Option<&str>) {
     let folder = bench.vault().join("rotations");
     fs::create_dir_all(&folder).expect("made");
     fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("closed");
-    let now = jiff::Timestamp::now().to_string();
+    let now = jiff::Timestamp::now();
+    // Long enough ago for no other machine to be in the middle of it.
+    let at = now - jiff::SignedDuration::from_hours(1);
     let mut journal = json!({
-        "tapvault": 1, "profile": "prod", "stage": stage, "old": old, "known": [], "attempts": [now], "at": now,
+        "tapvault": 1, "profile": "prod", "stage": stage, "old": old, "known": [], "attempts": [now.to_string()], "at": at.to_string(),
         "host": "elsewhere", "proof": "00".repeat(32),
     });
     if let Some(new) = new {

@@ -2,14 +2,14 @@
 
 use super::{journal, key_in_vault, keys_at_aws};
 use crate::bench::{ANA, Bench};
-use crate::faults::scene::{add, content, enroll_paper, enroll_token, opened_by_age, quick};
+use crate::faults::scene::{add, enroll_paper, enroll_token, quick};
 use rustix::process::Signal;
 use std::fs;
 use std::time::Duration;
 use tapvault_lab::aws_standin::{Fault, KeyStatus, When};
 
 /// A rotation of `prod` that stopped after the new key was sealed: AWS could not be reached any more.
-fn stopped_after_sealing(bench: &Bench) {
+pub(super) fn stopped_after_sealing(bench: &Bench) {
     bench.aws().fault(
         Fault::on("GetCallerIdentity")
             .nth(2)
@@ -25,7 +25,7 @@ fn stopped_after_sealing(bench: &Bench) {
     assert_eq!(journal(bench, "prod").expect("a journal")["stage"], "proving");
 }
 
-fn with_two_keys() -> Bench {
+pub(super) fn with_two_keys() -> Bench {
     let bench = quick();
     enroll_token(&bench, "yubikey");
     enroll_paper(&bench);
@@ -76,62 +76,6 @@ fn every_later_command_says_in_a_line_how_to_go_on() {
         .run()
         .fails(2, "usage")
         .touches(0);
-}
-
-#[test]
-fn enrolling_a_key_meanwhile_seals_the_waiting_key_to_it_too() {
-    let bench = with_two_keys();
-    stopped_after_sealing(&bench);
-    enroll_token(&bench, "spare").says("touch");
-    bench
-        .tapvault(["rotate", "--resume", "prod", "--key", "spare"])
-        .run()
-        .success()
-        .touches(2);
-    for key in ["spare", "yubikey"] {
-        let line = ["export", "prod", "-n", "--key", key];
-        bench.tapvault(line).prints_secrets().run().success();
-    }
-    assert_eq!(content(&bench).keys.len(), 3);
-    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
-}
-
-#[test]
-fn removing_a_key_meanwhile_seals_the_waiting_key_anew() {
-    let bench = with_two_keys();
-    enroll_token(&bench, "spare");
-    stopped_after_sealing(&bench);
-    let waiting = bench.vault().join("rotations/prod.age");
-    let before = fs::read(&waiting).expect("a key waits");
-    bench.tapvault(["key", "remove", "spare"]).run().success().touches(3);
-    assert_ne!(fs::read(&waiting).expect("it still waits"), before);
-    opened_by_age(&bench, &waiting);
-    bench.tapvault(["rotate", "prod"]).run().success().touches(2);
-    let keys = keys_at_aws(&bench);
-    assert_eq!(key_in_vault(&bench, "prod"), keys[1].0);
-    // K is the new list's everywhere.
-    content(&bench);
-}
-
-#[test]
-fn a_key_change_that_was_interrupted_after_its_commit_carries_the_waiting_key_along() {
-    let bench = with_two_keys();
-    enroll_token(&bench, "spare");
-    stopped_after_sealing(&bench);
-    let line = ["key", "remove", "spare"];
-    let (folders, kept) = (bench.vault(), bench.root().join("kept"));
-    crate::faults::scene::copy(&folders, &kept);
-    let (out, points) = crate::faults::strace::points(&bench, &line, |run| run);
-    out.success();
-    crate::faults::scene::copy(&kept, &folders);
-    fs::remove_dir_all(bench.state_folder()).expect("the memory of what was put back");
-    bench.tapvault(["key", "trust", "--yes"]).run().success();
-    let into_place = |point: &&crate::faults::strace::Point| point.place == "vault/rotations/prod.age";
-    let point = points.iter().rfind(into_place).expect("it is moved into its place");
-    crate::faults::strace::strike(&bench, &line, |run| run, point, crate::faults::strace::Fault::Kill);
-    bench.tapvault(["rotate", "prod"]).run().success().touches(2);
-    assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
-    content(&bench);
 }
 
 #[test]
@@ -247,30 +191,6 @@ fn removing_the_entry_names_the_keys_that_stay_at_aws() {
 }
 
 #[test]
-fn a_second_rotation_at_the_same_time_ends_at_once_and_names_the_process() {
-    let bench = with_two_keys();
-    bench
-        .aws()
-        .fault(Fault::on("CreateAccessKey").delay(3_000, When::Before));
-    let first = bench.tapvault(["rotate", "prod"]).start();
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while bench.aws().arrived("CreateAccessKey") == 0 {
-        assert!(std::time::Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let second = bench.tapvault(["rotate", "prod"]).run();
-    let pid = first.pid().as_raw_nonzero();
-    second
-        .fails(12, "conflict")
-        .says(&format!("under way already (process {pid})"))
-        .touches_of_which_announced(0, 0);
-    // While it runs it did not stop.
-    bench.tapvault(["list"]).run().success().does_not_say("stopped");
-    first.wait().success();
-    assert_eq!(keys_at_aws(&bench).len(), 2);
-}
-
-#[test]
 fn a_signal_leaves_what_a_kill_leaves() {
     let bench = with_two_keys();
     bench
@@ -374,28 +294,6 @@ fn a_touch_that_is_missed_stops_it_before_anything_or_leaves_a_key_that_waits() 
     bench.touch_by_itself();
     bench.tapvault(["rotate", "prod"]).run().success().pins(1, 0);
     assert_ne!(key_in_vault(&bench, "prod"), ANA.0);
-}
-
-#[test]
-fn keys_that_change_while_a_new_one_is_made_cost_that_one_and_nothing_else() {
-    let bench = with_two_keys();
-    bench
-        .aws()
-        .fault(Fault::on("CreateAccessKey").delay(4_000, When::After));
-    let run = bench.tapvault(["rotate", "prod"]).start();
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while bench.aws().arrived("CreateAccessKey") == 0 {
-        assert!(std::time::Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    enroll_token(&bench, "spare");
-    run.wait()
-        .fails(12, "conflict")
-        .says("the enrolled keys were changed while this command ran")
-        .says("was deleted again");
-    assert_eq!(keys_at_aws(&bench), [(ANA.0.to_owned(), KeyStatus::Active)]);
-    assert_eq!(journal(&bench, "prod"), None);
-    bench.tapvault(["rotate", "prod"]).run().success();
 }
 
 #[test]
