@@ -21,6 +21,11 @@ pub struct Left {
     pub because: Because,
 }
 
+/// Whether two keys are one, both halves of them: of two secrets under one ID one is wrong, and nobody knows which.
+pub fn same(one: &AccessKey, other: &AccessKey) -> bool {
+    one.id == other.id && one.secret.expose() == other.secret.expose()
+}
+
 /// Why something is not taken in.
 pub enum Because {
     /// It ends by itself, and the vault holds what does not.
@@ -66,7 +71,7 @@ impl Harvest {
     pub fn add(&mut self, found: Found) {
         match self.found.iter().find(|first| first.profile == found.profile) {
             None => self.found.push(found),
-            Some(first) if first.key.id == found.key.id => {}
+            Some(first) if same(&first.key, &found.key) => {}
             Some(first) => {
                 let words = format!("{} has another key for it, which comes first", first.place);
                 self.leave(

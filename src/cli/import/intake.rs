@@ -1,6 +1,6 @@
 //! Keys on their way into the vault: sorted, checked with AWS, sealed after one touch, and proved by opening them again.
 
-use super::harvest::{Asked, Found, Harvest};
+use super::harvest::{Asked, Found, Harvest, same};
 use super::report::{Outcome, Report};
 use super::scrub::Scrub;
 use crate::aws::Sts;
@@ -254,7 +254,7 @@ impl<'a> Intake<'a> {
         let file = self.vault.entry_file(profile)?;
         let purpose = format!("see that {profile} opens");
         let opened = entry::open_access_key(self.ctx, &self.vault, unlocked, profile, &file, &purpose, touches)?;
-        if (opened.key.id.as_str(), opened.key.secret.expose()) == (proof.key.id.as_str(), proof.key.secret.expose()) {
+        if same(&opened.key, &proof.key) {
             return Ok(());
         }
         Err(Error::new(

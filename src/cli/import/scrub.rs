@@ -117,12 +117,19 @@ impl<'a> Scrub<'a> {
         let mut texts = [self.files[0].new.clone(), self.files[1].new.clone()];
         for text in &mut texts {
             let here = text.static_keys().into_iter().find(|keys| keys.profile == name);
-            let Some(id) = here.and_then(|keys| keys.id.map(|id| (id.first.to_owned(), id.place()))) else {
+            let Some((id, secret)) = here.and_then(|keys| Some((keys.id?, keys.secret))) else {
                 continue;
             };
             // Clients would fall back to it.
-            if id.0 != found.key.id {
-                return Err(format!("{} has another key for this profile", id.1));
+            if id.first != found.key.id {
+                return Err(format!("{} has another key for this profile", id.place()));
+            }
+            // It was neither sealed nor proved, and may be the right one.
+            if let Some(secret) = secret.filter(|secret| secret.first != found.key.secret.expose()) {
+                return Err(format!(
+                    "{} has another secret under this access key ID",
+                    secret.place()
+                ));
             }
             text.replace_static_keys(&found.profile, &command)
                 .map_err(|error| error.to_string())?;

@@ -251,3 +251,23 @@ fn a_name_that_means_something_to_a_shell_is_one_word_of_the_line_that_takes_the
     assert_eq!(out.json()["Version"], 1);
     assert!(!bench.home().join("caught").exists());
 }
+
+#[test]
+fn another_secret_under_the_same_id_is_nowhere_else_and_stays() {
+    let bench = Bench::enrolled();
+    let wrong = "another/secretanother/secretanother/secr";
+    let key = |secret: &str| format!("aws_access_key_id = {}\naws_secret_access_key = {secret}\n", ANA.0);
+    let (first, second) = (
+        format!("[prod]\n{}", key(wrong)),
+        format!("[profile prod]\n{}", key(ANA.1)),
+    );
+    write(&bench, &first);
+    secret_file(&bench, ".aws/config", &second);
+    // Which of them is right could only AWS say, and it is not asked.
+    import(&bench, &["aws-credentials", "--scrub", "--offline"])
+        .success()
+        .says("prod: its key stays in the file: ~/.aws/config:3 has another secret under this access key ID")
+        .says("prod: left, for ~/.aws/config:2");
+    let config = fs::read_to_string(bench.home().join(".aws/config")).expect("the config");
+    assert_eq!((credentials(&bench), config), (first, second));
+}
