@@ -72,7 +72,8 @@ mod tests {
     fn a_program_that_never_ends_in_its_half_minute_is_not_run_for_ever() {
         let (clock, runs) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
         let slow_until = |last_slow: usize| {
-            (clock.set(0), runs.set(0));
+            clock.set(0);
+            runs.set(0);
             in_one_step(
                 || clock.get(),
                 || {
