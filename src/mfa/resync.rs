@@ -5,14 +5,14 @@ use super::user::{CodeTouches, reach};
 use super::words::refused;
 use crate::chain::mfa::{Clues, pair};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::profile::value::MfaSerial;
 use crate::vault::Vault;
 
 /// Sends AWS two codes in a row of the device `serial`, which a token calculates.
 ///
 /// # Errors
-/// [`ErrorKind::NoKey`] when no token has its account, whatever keeps the entry shut, and AWS's refusals.
+/// [`crate::error::ErrorKind::NoKey`] when no token has its account, whatever keeps the entry shut, and AWS's refusals.
 pub fn resync(ctx: &Context, vault: &Vault, mut person: Person, serial: &MfaSerial) -> Result<()> {
     let profiles = vec![person.entry.to_string(), person.asked.to_string()];
     let keyring = vault.read()?.0.keyring;
@@ -29,14 +29,14 @@ pub fn resync(ctx: &Context, vault: &Vault, mut person: Person, serial: &MfaSeri
         .resync_mfa_device(credentials, &name, serial.as_str(), &codes)
         .map_err(|error| {
             let error = refused(error, &person);
-            match error.aws_code() {
-                Some("InvalidAuthenticationCode") => Error::new(ErrorKind::Aws, error.message()).hint(format!(
-                    "the account {} on {} has another seed, or this machine's clock is far off",
-                    account.name(),
-                    account.token()
-                )),
-                Some(_) | None => error,
+            if error.aws_code() != Some("InvalidAuthenticationCode") {
+                return error;
             }
+            error.hint(format!(
+                "the account {} on {} has another seed, or this machine's clock is far off",
+                account.name(),
+                account.token()
+            ))
         })?;
     ctx.dialogue.note(&format!(
         "AWS knows the clock of {serial} again; the next code comes within half a minute"

@@ -171,3 +171,19 @@ fn the_root_user_is_sent_to_the_console() {
     bench.tapvault(ENROLL).run().fails(8, "aws").says("in the console");
     is_untouched(&bench);
 }
+
+#[test]
+fn a_clock_that_is_off_is_named_and_nothing_is_left_behind() {
+    let bench = with_ben();
+    // Less than the five minutes that signatures may be off, more than codes.
+    bench.aws().world(|world| world.clock_offset_seconds = 240);
+    let out = bench.tapvault(ENROLL).run().fails(8, "aws");
+    let out = out.says("EnableMFADevice refused: InvalidAuthenticationCode");
+    let about = (235..=245).any(|seconds| out.said().contains(&format!("clock is {seconds} s behind AWS")));
+    assert!(about, "{out}");
+    out.says(&format!("{BEN_MFA} was deleted again; nothing of it is left"));
+    is_untouched(&bench);
+    bench.aws().world(|world| world.clock_offset_seconds = 0);
+    bench.tapvault(ENROLL).run().success();
+    is_enrolled(&bench);
+}
