@@ -105,6 +105,14 @@ impl Store {
         })
     }
 
+    /// Looks whether [`Store::keep`] would work, so that nobody types something in vain.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoKey`] when the store is not there or is locked.
+    pub fn must_be_open(&self) -> Result<()> {
+        self.ask(|| need_open(standing(None, Waking::Allowed)))
+    }
+
     /// Takes what is kept under `name` out of the store for good. A store that does not have it is fine.
     ///
     /// # Errors

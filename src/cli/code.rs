@@ -1,3 +1,6 @@
+#[cfg(all(feature = "piv", feature = "keychain"))]
+mod password;
+
 use super::common;
 use super::completion;
 use super::list::print;
@@ -21,10 +24,15 @@ use serde::Serialize;
 pub struct CodeArgs {
     /// The profile whose mfa_serial is meant, or the device's ARN itself
     #[arg(value_name = "PROFILE|SERIAL", add = completion::profiles())]
-    subject: String,
+    #[cfg_attr(all(feature = "piv", feature = "keychain"), arg(required_unless_present_any = password::INSTEAD))]
+    #[cfg_attr(not(all(feature = "piv", feature = "keychain")), arg(required = true))]
+    subject: Option<String>,
     /// As JSON, with the time until which it counts
     #[arg(long)]
     json: bool,
+    #[cfg(all(feature = "piv", feature = "keychain"))]
+    #[command(flatten)]
+    password: password::PasswordArgs,
 }
 
 /// The JSON answer; docs/cli.md describes it.
@@ -38,8 +46,13 @@ struct Answer<'a> {
 }
 
 pub fn run(args: &CodeArgs, ctx: &Context) -> Result<()> {
+    #[cfg(all(feature = "piv", feature = "keychain"))]
+    if let Some(wish) = args.password.wish() {
+        return password::run(wish, ctx);
+    }
     let vault = Vault::at(&ctx.paths);
-    let (mfa, clues) = subject(ctx, &vault, &args.subject)?;
+    let text = args.subject.as_deref().unwrap_or_default();
+    let (mfa, clues) = subject(ctx, &vault, text)?;
     let mut codes = Codes::new(
         ctx,
         CodeWishes {

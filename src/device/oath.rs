@@ -1,4 +1,10 @@
-//! The OATH applet of a token as a person meets it: its password, asked for once, and the line before a touch.
+//! The OATH applet of a token as a person meets it: its password, kept or asked for once, and the line before a touch.
+
+#[cfg_attr(not(feature = "keychain"), path = "oath/without_store.rs")]
+mod kept;
+
+#[cfg(feature = "keychain")]
+pub use kept::forget;
 
 use super::{SOON, claim, describe, missed_twice};
 use crate::context::Context;
@@ -7,6 +13,7 @@ use crate::presence::Touches;
 use crate::token::card::Card;
 use crate::token::oath::{Account, AccountName, Code, Lock, NewAccount, Oath, Salt, TimeStep, Touch, UnlockKey};
 use crate::token::{self, OathFault, Serial};
+use kept::Kept;
 
 /// How often a wrong password may be typed. The token counts none.
 const ATTEMPTS: usize = 3;
@@ -17,8 +24,33 @@ pub enum Listing {
     Accounts(Vec<Account>),
     /// It has no OATH applet, or none that is switched on.
     NoApplet,
-    /// A password is set, and there is nobody to ask for it.
+    /// A password is set; none is kept that would do, and there is nobody to ask for it.
     Locked(Error),
+}
+
+/// Whether a key that the store keeps is tried before a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// It is.
+    Untried,
+    /// It was, or is not to be.
+    PassedOver,
+}
+
+/// The key that is proven next, and where it is from.
+enum Known {
+    /// A person has typed the password.
+    Typed(UnlockKey),
+    /// The store has kept it.
+    Kept(UnlockKey),
+}
+
+impl Known {
+    fn key(&self) -> &UnlockKey {
+        match self {
+            Known::Typed(key) | Known::Kept(key) => key,
+        }
+    }
 }
 
 /// A token whose OATH applet is used.
@@ -27,7 +59,10 @@ pub struct Authenticator<'a> {
     card: Card,
     serial: Serial,
     /// Proven to the token anew after each selection; wiped with this value.
-    key: Option<UnlockKey>,
+    key: Option<Known>,
+    memory: Memory,
+    /// Why what is kept does not do, until it is said.
+    excuse: Option<Error>,
     manner: Manner,
 }
 
@@ -48,6 +83,8 @@ impl<'a> Authenticator<'a> {
             card,
             serial,
             key: None,
+            memory: Memory::Untried,
+            excuse: None,
             manner,
         }
     }
@@ -129,10 +166,31 @@ impl<'a> Authenticator<'a> {
             .map_err(|err| describe(&err, &token))
     }
 
-    /// Does `work` with the applet selected and unlocked. No transaction is held while a person types the password.
+    /// Has a person type the password, whatever is kept, and keeps the key of it once the token has taken it. `false` if no password
+    /// is set: then nothing is asked.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Pin`] for a wrong password; [`ErrorKind::NoKey`] when the store is not there, is locked or does not keep it.
+    #[cfg(feature = "keychain")]
+    pub fn keep_password(&mut self) -> Result<bool> {
+        kept::must_be_possible()?;
+        self.memory = Memory::PassedOver;
+        match self.with(|_| Ok(())) {
+            Ok(done) => done.map_err(|err| describe(&err, &self.token()))?,
+            Err(Failure::NoApplet) => return Ok(false),
+            Err(Failure::NobodyToAsk(error) | Failure::Said(error)) => return Err(error),
+        }
+        match &self.key {
+            Some(known) => kept::keep(self.serial, known.key()).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Does `work` with the applet selected and unlocked. No transaction is held while a store answers or a person types.
     fn with<T>(&mut self, work: impl FnOnce(&mut Oath<'_>) -> token::Result<T>) -> Result<token::Result<T>, Failure> {
         let token = self.token();
-        for attempt in 1..=ATTEMPTS {
+        let mut typed = 0;
+        loop {
             let salt = {
                 let mut transaction = match self.manner {
                     Manner::Using => claim(self.ctx, &mut self.card, &token)?,
@@ -145,30 +203,66 @@ impl<'a> Authenticator<'a> {
                 match (oath.lock(), self.key.take()) {
                     (Lock::Open, _) => return Ok(work(&mut oath)),
                     (Lock::Locked, None) => oath.salt().clone(),
-                    (Lock::Locked, Some(key)) => match oath.unlock(&key) {
-                        Ok(()) => {
-                            self.key = Some(key);
+                    (Lock::Locked, Some(known)) => match (oath.unlock(known.key()), &known) {
+                        (Ok(()), _) => {
+                            self.key = Some(known);
                             return Ok(work(&mut oath));
                         }
-                        Err(token::Error::Oath(OathFault::WrongPassword))
-                            if attempt < ATTEMPTS && self.ctx.dialogue.has_terminal() =>
+                        (Err(token::Error::Oath(OathFault::WrongPassword)), Known::Kept(_)) => {
+                            // It stays in the store: it is the person's, and this may be another device's doing.
+                            let said =
+                                format!("the OATH password of {token} is not the one that was kept in the keychain");
+                            let outdated = Error::new(ErrorKind::Pin, said);
+                            self.excuse = Some(outdated.hint("`tapvault code --remember-password` keeps the new one"));
+                            oath.salt().clone()
+                        }
+                        (Err(token::Error::Oath(OathFault::WrongPassword)), Known::Typed(_))
+                            if typed < ATTEMPTS && self.ctx.dialogue.has_terminal() =>
                         {
                             self.ctx.dialogue.tell("that is not the password");
                             oath.salt().clone()
                         }
-                        Err(err) => return Err(describe(&err, &token).into()),
+                        (Err(err), _) => return Err(describe(&err, &token).into()),
                     },
                 }
             };
-            self.key = Some(self.ask_password(&token, &salt)?);
+            self.key = Some(match self.kept_key(&token) {
+                Some(key) => Known::Kept(key),
+                None => {
+                    typed += 1;
+                    Known::Typed(self.ask_password(&token, &salt)?)
+                }
+            });
         }
-        Err(describe(&token::Error::Oath(OathFault::WrongPassword), &token).into())
     }
 
-    fn ask_password(&self, token: &str, salt: &Salt) -> Result<UnlockKey, Failure> {
+    /// The key that the store keeps, at most once: a wrong one is not tried again.
+    fn kept_key(&mut self, token: &str) -> Option<UnlockKey> {
+        if std::mem::replace(&mut self.memory, Memory::PassedOver) == Memory::PassedOver {
+            return None;
+        }
+        match kept::find(self.serial, self.manner) {
+            Kept::Key(key) => Some(key),
+            Kept::Nothing => None,
+            Kept::Unknown(error) => {
+                let said = format!("the keychain gives no OATH password for {token}: {}", error.message());
+                self.excuse = Some(Error::new(ErrorKind::Pin, said));
+                None
+            }
+        }
+    }
+
+    fn ask_password(&mut self, token: &str, salt: &Salt) -> Result<UnlockKey, Failure> {
+        let excuse = self.excuse.take();
         if self.manner == Manner::Looking {
-            let fault = token::Error::Oath(OathFault::PasswordRequired);
-            return Err(Failure::NobodyToAsk(describe(&fault, token)));
+            let said = format!("the OATH accounts on {token} have a password, which is not kept");
+            return Err(Failure::NobodyToAsk(
+                excuse.unwrap_or_else(|| Error::new(ErrorKind::Pin, said)),
+            ));
+        }
+        if let Some(excuse) = excuse {
+            let words = [&[excuse.message().to_owned()], excuse.hints()].concat();
+            self.ctx.dialogue.tell(&words.join("; "));
         }
         let question = format!("password of the OATH accounts on {token}");
         match self.ctx.dialogue.ask_secret(&question) {

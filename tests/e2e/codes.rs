@@ -2,6 +2,7 @@
 
 mod accounts;
 mod faults;
+mod kept;
 mod many;
 mod order;
 
