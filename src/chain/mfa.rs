@@ -14,6 +14,7 @@ pub mod turn;
 use crate::aws::MfaCode;
 use crate::chain::Mfa;
 use crate::context::Context;
+use crate::context::settings::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::profile::ProfileName;
@@ -31,6 +32,8 @@ use steps::{STEP, Steps};
 use token::Finding;
 
 pub use token::Account;
+#[cfg(feature = "piv")]
+pub use token::among;
 
 /// Where a code comes from (`--mfa`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,6 +82,17 @@ impl Clues {
             tokens: keys.filter_map(|key| key.serial()).collect(),
             profiles,
         })
+    }
+}
+
+impl Clues {
+    /// The account that config.toml names.
+    pub fn named<'s>(&self, settings: &'s Settings) -> Option<&'s str> {
+        let mut said = self
+            .profiles
+            .iter()
+            .filter_map(|profile| settings.profiles.get(profile));
+        said.find_map(|profile| profile.oath.as_deref())
     }
 }
 

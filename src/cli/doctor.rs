@@ -13,6 +13,8 @@ mod files;
 mod keychain;
 mod keys;
 #[cfg(feature = "piv")]
+mod oath;
+#[cfg(feature = "piv")]
 mod tokens;
 mod versions;
 
@@ -44,6 +46,10 @@ enum Check {
     SmartCards,
     #[cfg(feature = "piv")]
     Tokens,
+    #[cfg(feature = "piv")]
+    Oath,
+    #[cfg(feature = "piv")]
+    MfaDevices,
     #[cfg(feature = "keychain")]
     Keychain,
     Clock,
@@ -134,9 +140,14 @@ pub fn run(args: &DoctorArgs, ctx: &Context) -> Result<ExitCode> {
     lines.add(Check::Entries, keys::entries(ctx));
     #[cfg(feature = "piv")]
     {
-        let (service, tokens) = tokens::look(ctx);
-        lines.add(Check::SmartCards, [service]);
-        lines.add(Check::Tokens, tokens);
+        let look = tokens::look(ctx);
+        lines.add(Check::SmartCards, [look.service]);
+        lines.add(Check::Tokens, look.tokens);
+        if let Some((readers, sightings)) = look.plugged_in {
+            let (applets, devices) = oath::look(ctx, &readers, &sightings);
+            lines.add(Check::Oath, applets);
+            lines.add(Check::MfaDevices, devices);
+        }
     }
     #[cfg(feature = "keychain")]
     lines.add(Check::Keychain, keychain::look(ctx));

@@ -238,16 +238,16 @@ impl Bench {
         program::tapvault()
     }
 
-    /// ykman as somebody's tool beside tapvault, on the first token.
-    pub fn ykman(&self, arguments: &[&str]) {
-        self.ykman_on(0, arguments);
+    /// ykman as somebody's tool beside tapvault, on the first token; what it prints.
+    pub fn ykman(&self, arguments: &[&str]) -> String {
+        self.ykman_on(0, arguments)
     }
 
     /// The same on the token in this slot of the reader; what it prints.
     pub fn ykman_on(&self, slot: usize, arguments: &[&str]) -> String {
         let serial = self.serial(slot).to_string();
         let all = [&["--device", &serial], arguments].concat();
-        let status = std::process::Command::new("/usr/bin/ykman")
+        let output = std::process::Command::new("/usr/bin/ykman")
             .args(all)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -257,11 +257,11 @@ impl Bench {
             .output()
             .expect("ykman runs");
         assert!(
-            status.status.success(),
+            output.status.success(),
             "ykman: {}",
-            String::from_utf8_lossy(&status.stderr)
+            String::from_utf8_lossy(&output.stderr)
         );
-        String::from_utf8(status.stdout).expect("ykman prints text")
+        String::from_utf8(output.stdout).expect("ykman prints text")
     }
 
     /// The OATH accounts on the token in this slot, as ykman lists them.

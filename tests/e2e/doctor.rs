@@ -1,5 +1,7 @@
 //! `doctor`: each line in its good and its bad state, with what mends it; and that it only looks.
 
+mod oath;
+
 use crate::bench::desktop::{Activation, Desktop};
 use crate::bench::{ANA, Bench, Output, PIN, SERIAL, Snapshot};
 use serde_json::Value;
@@ -106,6 +108,7 @@ fn where_all_is_well_every_line_says_so() {
             "tokens",
             "YubiKey 15042118, firmware 5.7.1, PIV enabled, PIN changed from the factory's",
         ),
+        ("oath", "YubiKey 15042118: OATH enabled, 0 accounts"),
         ("keychain", "the keychain is not there; no enrolled key lies in it"),
         ("clock", "the clock says"),
     ] {

@@ -45,10 +45,7 @@ impl<'a> Account<'a> {
 
     /// How many touches a code takes, 0 or 1.
     pub fn touches(&self) -> usize {
-        match self.account.touch {
-            Some(Touch::NotRequired) => 0,
-            Some(Touch::Required) | None => 1,
-        }
+        touches(&self.account)
     }
 
     /// The token as people call it.
@@ -75,16 +72,7 @@ impl<'a> Account<'a> {
     ) -> Result<(i64, SecretText)> {
         let step = || TimeStep(u64::try_from(step()).unwrap_or_default());
         let code = self.authenticator.code(&self.account, step, purpose, touches)?;
-        let text = parse(code.text.expose()).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Config,
-                format!(
-                    "the OATH account {} on {} gives no codes of 6 digits, as AWS wants them",
-                    self.name(),
-                    self.token()
-                ),
-            )
-        })?;
+        let text = parse(code.text.expose()).ok_or_else(|| not_six_digits(&self.name(), &self.token()))?;
         Ok((i64::try_from(code.step.0).unwrap_or(i64::MAX), text))
     }
 }
@@ -121,14 +109,35 @@ pub fn find<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues) -> Result<F
 }
 
 fn sought<'s>(ctx: &'s Context, serial: &'s MfaSerial, clues: &'s Clues) -> Sought<'s> {
-    let named = clues
-        .profiles
-        .iter()
-        .find_map(|profile| ctx.settings.profiles.get(profile)?.oath.as_deref());
     Sought {
         serial,
         user: clues.user.as_deref(),
-        named,
+        named: clues.named(&ctx.settings),
+    }
+}
+
+/// Which of `accounts`, those on `token`, gives the codes: for whoever has looked at the token already.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when several fit, or the one that does gives no codes of 6 digits.
+pub fn among(
+    ctx: &Context,
+    serial: &MfaSerial,
+    clues: &Clues,
+    accounts: &[oath::Account],
+    token: &str,
+) -> Result<Option<Outlook>> {
+    let Some(account) = pick(&sought(ctx, serial, clues), accounts.to_vec(), token)? else {
+        return Ok(None);
+    };
+    let name = account.name.to_string();
+    match account.digits {
+        None | Some(oath::Digits::SIX) => Ok(Some(Outlook {
+            token: token.to_owned(),
+            account: name,
+            touches: touches(&account),
+        })),
+        Some(_) => Err(not_six_digits(&name, token)),
     }
 }
 
@@ -196,6 +205,20 @@ fn scan<'a>(
         true => Scan::Busy,
         false => Scan::Ended(none_fits(sought, &asked)),
     })
+}
+
+fn touches(account: &oath::Account) -> usize {
+    match account.touch {
+        Some(Touch::NotRequired) => 0,
+        Some(Touch::Required) | None => 1,
+    }
+}
+
+fn not_six_digits(account: &str, token: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("the OATH account {account} on {token} gives no codes of 6 digits, as AWS wants them"),
+    )
 }
 
 /// The account of one token that is meant.

@@ -15,8 +15,28 @@ use std::time::Duration;
 /// How long a busy token is waited for.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// What was seen.
+pub struct Look {
+    /// How the service is.
+    pub service: Finding,
+    /// How the tokens are.
+    pub tokens: Vec<Finding>,
+    /// What is plugged in, for who wants to know more of it; `None` when the service can't be asked.
+    pub plugged_in: Option<(Readers, Vec<Sighting>)>,
+}
+
+impl Look {
+    fn nowhere(service: Finding) -> Self {
+        Look {
+            service,
+            tokens: Vec::new(),
+            plugged_in: None,
+        }
+    }
+}
+
 /// How the service is, and what is plugged in.
-pub fn look(ctx: &Context) -> (Finding, Vec<Finding>) {
+pub fn look(ctx: &Context) -> Look {
     let enrolled = enrolled(ctx);
     let looked = device::readers(ctx).and_then(|readers| {
         let sightings = discover::find(&readers, WAIT).map_err(|err| describe(&err, "a YubiKey"))?;
@@ -25,8 +45,8 @@ pub fn look(ctx: &Context) -> (Finding, Vec<Finding>) {
     let (readers, sightings) = match looked {
         Ok(looked) => looked,
         // Without a token nobody needs the service.
-        Err(error) if enrolled.is_empty() => return (Finding::unneeded(&error), Vec::new()),
-        Err(error) => return (Finding::failed(&error), Vec::new()),
+        Err(error) if enrolled.is_empty() => return Look::nowhere(Finding::unneeded(&error)),
+        Err(error) => return Look::nowhere(Finding::failed(&error)),
     };
     let mut findings = Vec::new();
     findings.extend(sightings.iter().flat_map(|sighting| token(&readers, sighting)));
@@ -45,8 +65,11 @@ pub fn look(ctx: &Context) -> (Finding, Vec<Finding>) {
     if sightings.is_empty() && enrolled.is_empty() {
         findings.push(Finding::ok("no token is plugged in, and none is enrolled"));
     }
-    let service = Finding::ok("the smart card service answers; access is permitted");
-    (service, findings)
+    Look {
+        service: Finding::ok("the smart card service answers; access is permitted"),
+        tokens: findings,
+        plugged_in: Some((readers, sightings)),
+    }
 }
 
 /// What is said of the enrolled tokens that are not here.
