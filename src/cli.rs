@@ -164,7 +164,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Add(args) => add::run(args, &ctx, &choice),
         Command::Import(args) => import::run(args, &ctx, &choice),
-        Command::List(args) => list::run(&args, &ctx),
+        Command::List(args) => list::run(&args, &ctx, &choice),
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
         #[cfg(feature = "iam")]
         Command::Rotate(args) => return rotate::run(&args, &ctx, &choice),

@@ -1,9 +1,17 @@
+#[cfg(feature = "iam")]
+mod iam;
+
 use super::common;
+#[cfg(feature = "iam")]
+use super::completion;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "iam")]
+use crate::profile::ProfileName;
 use crate::render;
 use crate::secret::short_id;
 use crate::vault::sidecar::Sidecar;
+use crate::vault::unlock::KeyChoice;
 use crate::vault::{Listed, Vault};
 use clap::Args;
 use jiff::Timestamp;
@@ -11,7 +19,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-/// List profiles, access keys and sealed sessions; opens nothing
+/// List profiles, access keys and sealed sessions; opens nothing unless AWS is asked
 #[derive(Args)]
 pub struct ListArgs {
     /// As JSON
@@ -26,6 +34,10 @@ pub struct ListArgs {
     /// Only the names of the profiles with a sealed session
     #[arg(long, conflicts_with = "json")]
     sessions: bool,
+    /// Ask AWS for the access keys of these profiles' users, or of all: how old, and whether active. A touch for each entry
+    #[cfg(feature = "iam")]
+    #[arg(long, value_name = "PROFILE", num_args = 0.., conflicts_with_all = ["profiles", "credentials", "sessions"], add = completion::profiles())]
+    iam: Option<Vec<ProfileName>>,
 }
 
 /// A profile of the config, the vault, or both.
@@ -51,7 +63,13 @@ struct Row {
     session_left: Option<i64>,
 }
 
-pub fn run(args: &ListArgs, ctx: &Context) -> Result<()> {
+pub fn run(args: &ListArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
+    #[cfg(feature = "iam")]
+    if let Some(named) = &args.iam {
+        return iam::run(named, args.json, ctx, choice);
+    }
+    #[cfg(not(feature = "iam"))]
+    let _ = choice;
     let vault = Vault::at(&ctx.paths);
     let (snapshot, lock) = vault.read()?;
     let now = ctx.now();

@@ -204,3 +204,36 @@ fn age(bench: &Bench, profile: &str, days: i64) {
     sidecar["added"] = then.to_string().into();
     std::fs::write(path, sidecar.to_string()).expect("written");
 }
+
+#[test]
+fn list_asks_aws_for_the_age_of_keys_when_told_to() {
+    let bench = Bench::with_prod();
+    bench.aws_config(
+        "[profile prod]\nregion = eu-central-1\n[profile admin]\nrole_arn = arn:aws:iam::444455556666:role/admin\nsource_profile = prod\n",
+    );
+    bench.tapvault(["rotate", "prod"]).run().success();
+    let out = bench.tapvault(["list", "--iam", "--json"]).run().success().touches(1);
+    let keys = out.says("to ask AWS about its access keys").json_as("list-iam");
+    let rows: Vec<_> = keys.as_array().expect("rows").iter().collect();
+    let new = key_in_vault(&bench, "prod");
+    let facts = |at: usize| ["access_key_id", "status", "in_vault"].map(|name| rows[at][name].to_string());
+    assert_eq!(facts(0), [&format!("{:?}", ANA.0), "\"inactive\"", "false"]);
+    assert_eq!(facts(1), [&format!("{new:?}"), "\"active\"", "true"]);
+    assert_eq!(rows[1]["age_days"], 0);
+    // A role leads to the key under it; nothing is asked unasked.
+    let text = bench
+        .tapvault(["list", "--iam", "admin"])
+        .run()
+        .success()
+        .touches(1)
+        .stdout;
+    assert!(text.contains("AT AWS") && text.contains("inactive"), "{text}");
+    bench.aws().clear_calls();
+    bench.tapvault(["list"]).run().success().touches(0);
+    assert!(bench.calls().is_empty());
+    bench
+        .tapvault(["list", "--iam", "nobody"])
+        .run()
+        .fails(4, "no-entry")
+        .releases_nothing();
+}
