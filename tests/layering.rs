@@ -129,6 +129,7 @@ fn profiles_plans_and_renderings_do_no_input_or_output() {
             "chain/call.rs",
             "chain/mfa.rs",
             "chain/mfa/pair.rs",
+            "chain/mfa/program.rs",
             "chain/mfa/steps.rs",
             "chain/mfa/token.rs",
             "chain/mfa/turn.rs",
