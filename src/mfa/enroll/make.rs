@@ -91,28 +91,38 @@ impl Run<'_> {
         }
     }
 
-    /// Puts the seed on the tokens.
+    /// Puts the seed on the tokens. The journal names a token before its turn, and no longer when it took nothing.
     pub(super) fn bring_in(&mut self, candidate: &Candidate, device: &NewDevice) -> Result<()> {
-        let targets = self.seats[..self.targets].iter();
-        let serials = targets.map(|seat| seat.authenticator.serial().0).collect();
-        if let Some(journal) = &mut self.journal {
-            journal.tokens = serials;
-        }
-        self.step(Stage::Seeding)?;
         pair::forget(self.ctx, &candidate.serial)?;
-        for seat in &mut self.seats[..self.targets] {
-            seat.authenticator.put(&NewAccount {
+        for target in 0..self.targets {
+            if let Some(journal) = &mut self.journal {
+                journal.tokens.push(self.seats[target].authenticator.serial().0);
+            }
+            self.step(Stage::Seeding)?;
+            let authenticator = &mut self.seats[target].authenticator;
+            let put = authenticator.put(&NewAccount {
                 name: candidate.account.clone(),
                 algorithm: Algorithm::Sha1,
                 digits: Digits::SIX,
                 touch: Touch::Required,
                 seed: Seed::new(decoded(&device.seed)?),
-            })?;
-            self.ctx.dialogue.note(&format!(
-                "{} has the seed of {}",
-                seat.authenticator.token(),
-                candidate.serial
-            ));
+            });
+            match put {
+                Ok(()) => self.ctx.dialogue.note(&format!(
+                    "{} has the seed of {}",
+                    authenticator.token(),
+                    candidate.serial
+                )),
+                // It is full, or somebody else's account of this name came meanwhile, which is not ours to delete.
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    if let Some(journal) = &mut self.journal {
+                        journal.tokens.pop();
+                    }
+                    self.step(Stage::Seeding)?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -95,6 +95,21 @@ impl CardClient {
         assert_eq!(reply.sw, 0x9000, "SELECT of PIV");
     }
 
+    /// Puts an OATH account there, as a program does that shares the card (YKOATH: SELECT, PUT; TOTP with SHA-1, 6 digits).
+    pub fn put_oath_account(&mut self, name: &str) {
+        self.begin();
+        self.transmit(&[0, 0xa4, 4, 0, 7, 0xa0, 0, 0, 5, 0x27, 0x21, 1]);
+        let mut data = vec![0x71, u8::try_from(name.len()).expect("a short name")];
+        data.extend_from_slice(name.as_bytes());
+        data.extend_from_slice(&[0x73, 16, 0x21, 6]);
+        data.extend_from_slice(b"another's seed"); // 14 bytes
+        let mut put = vec![0, 1, 0, 0, u8::try_from(data.len()).expect("a short APDU")];
+        put.extend_from_slice(&data);
+        let reply = self.transmit(&put);
+        assert_eq!(reply.sw, 0x9000, "PUT");
+        self.end();
+    }
+
     /// VERIFY; the status word.
     pub fn verify(&mut self, pin: &str) -> u16 {
         self.transmit(&verify(pin)).sw

@@ -3,7 +3,8 @@
 use super::{BEN_MFA, CONFIG, config, devices, give, is_enrolled, is_untouched, journal, with_ben};
 use crate::bench::{Bench, OTHER_SERIAL, SERIAL};
 use std::time::Duration;
-use tapvault_lab::aws_standin::{BEN_KEY, BEN_SECRET};
+use tapvault_lab::aws_standin::{BEN_KEY, BEN_SECRET, Fault, When};
+use tapvault_lab::soft_token::firmware::Firmware;
 
 const ENROLL: [&str; 3] = ["mfa", "enroll", "prod"];
 const SOON: Duration = Duration::from_secs(10);
@@ -69,6 +70,52 @@ fn an_account_of_that_name_is_left_alone_and_no_device_is_made() {
         before,
         std::fs::read(bench.root().join("rig/token-0.json")).expect("the token's memory")
     );
+    assert_eq!(
+        (devices(&bench), config(&bench), journal(&bench)),
+        (vec![], CONFIG.to_owned(), None)
+    );
+}
+
+#[test]
+fn a_full_token_is_told_and_the_device_is_deleted_again() {
+    let bench = Bench::setup().firmware(Firmware::V5_4_3).start();
+    bench.enroll();
+    give(&bench, (BEN_KEY, BEN_SECRET));
+    for number in 0..32 {
+        let name = format!("account {number}");
+        bench.ykman(&["oath", "accounts", "add", &name, "GEZDGNBVGY3TQOJQ"]);
+    }
+    bench
+        .tapvault(ENROLL)
+        .run()
+        .fails(12, "conflict")
+        .touches(1)
+        .says("a YubiKey holds 32 accounts")
+        .says(&format!("{BEN_MFA} was deleted again; nothing of it is left"));
+    assert_eq!(bench.oath_accounts(0).len(), 32);
+    assert_eq!(
+        (devices(&bench), config(&bench), journal(&bench)),
+        (vec![], CONFIG.to_owned(), None)
+    );
+}
+
+#[test]
+fn an_account_of_that_name_that_comes_meanwhile_is_left_alone_too() {
+    let bench = with_ben();
+    bench.withhold_touches();
+    let run = bench.tapvault(ENROLL).start();
+    bench.token().wait_for_touch(SOON).expect("the first touch is awaited");
+    // AWS takes its time, and so there is some to go to the token.
+    bench
+        .aws()
+        .fault(Fault::on("CreateVirtualMFADevice").delay(4_000, When::Before));
+    bench.token().touch().expect("touched");
+    while bench.aws().arrived("CreateVirtualMFADevice") == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    bench.card(0).put_oath_account(BEN_MFA);
+    run.wait().fails(12, "conflict").says("nothing of it is left");
+    assert_eq!(bench.oath_accounts(0), [BEN_MFA]);
     assert_eq!(
         (devices(&bench), config(&bench), journal(&bench)),
         (vec![], CONFIG.to_owned(), None)
