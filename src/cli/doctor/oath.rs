@@ -108,7 +108,7 @@ fn of_device(ctx: &Context, device: &Device, looked: &[Looked], busy: bool) -> F
                         "MFA device {of}: {:?} on {token} gives the codes without a touch, to any program that reaches the token",
                         found.account
                     ),
-                    format!("tapvault mfa enroll {first} makes a device that wants one"),
+                    format!("tapvault mfa enroll --replace {first} makes a device of the token's own, which wants one"),
                 );
             }
             Ok(Some(found)) => {
@@ -146,7 +146,7 @@ fn of_device(ctx: &Context, device: &Device, looked: &[Looked], busy: bool) -> F
                 names.join(" or ")
             ),
             vec![
-                format!("tapvault mfa enroll {first} puts one on the token"),
+                format!("tapvault mfa enroll --replace {first} makes a device of the token's own"),
                 format!(
                     "if there is one under another name: [profile.{first}] and below it oath = \"...\" in config.toml"
                 ),

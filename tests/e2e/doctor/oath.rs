@@ -40,7 +40,7 @@ fn an_account_without_a_touch_serves_any_program() {
         "mfa-devices",
         "warn",
         "without a touch, to any program",
-        "tapvault mfa enroll prod",
+        "tapvault mfa enroll --replace prod",
     );
 }
 
@@ -49,7 +49,7 @@ fn a_device_without_an_account_is_named_with_what_gives_it_one() {
     let bench = with_mfa();
     let findings = Findings::of(&bench);
     let words = format!("MFA device ana of prod: no account for it on YubiKey {SERIAL}");
-    findings.mended_by("mfa-devices", "warn", &words, "tapvault mfa enroll prod");
+    findings.mended_by("mfa-devices", "warn", &words, "tapvault mfa enroll --replace prod");
     findings.mended_by("mfa-devices", "warn", &words, "[profile.prod] and below it oath = ");
     bench.settings("[profile.prod]\noath = \"work phone\"\n");
     put(&bench, ANA_MFA, Touch::Required);
