@@ -184,26 +184,39 @@ fn scan<'a>(
     }
     seen.sort_by_key(|(serial, _)| !own.contains(serial));
     let mut asked = Vec::new();
+    // What kept a token from being looked at; another one may have the account all the same.
+    let mut obstacle = None;
     for (serial, reader) in seen {
         let Ok(card) = readers.connect(&reader, SOON) else {
             busy = true;
             continue;
         };
         let mut authenticator = Authenticator::new(ctx, card, serial, manner);
-        let accounts = match authenticator.accounts()? {
-            Listing::Accounts(accounts) => accounts,
-            Listing::NoApplet => continue,
-            // Another source may do without.
-            Listing::Locked(error) => return Ok(Scan::Ended(missing(error, News::Worth))),
+        let accounts = match authenticator.accounts() {
+            Ok(Listing::Accounts(accounts)) => accounts,
+            Ok(Listing::NoApplet) => continue,
+            Ok(Listing::Locked(error)) => {
+                obstacle.get_or_insert(error);
+                continue;
+            }
+            // A person who gave up, or mistyped, wants no other token's code; nor is one's own token passed over.
+            Err(error) if own.contains(&serial) || matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Pin) => {
+                return Err(error);
+            }
+            Err(error) => {
+                obstacle.get_or_insert(error);
+                continue;
+            }
         };
         asked.push(authenticator.token());
         if let Some(account) = pick(sought, accounts, &authenticator.token())? {
             return Ok(Scan::Ended(Finding::Found(Account { authenticator, account })));
         }
     }
-    Ok(match busy {
-        true => Scan::Busy,
-        false => Scan::Ended(none_fits(sought, &asked)),
+    Ok(match (busy, obstacle) {
+        (true, _) => Scan::Busy,
+        (false, Some(error)) => Scan::Ended(missing(error, News::Worth)),
+        (false, None) => Scan::Ended(none_fits(sought, &asked)),
     })
 }
 

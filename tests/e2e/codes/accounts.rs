@@ -131,3 +131,21 @@ fn the_token_that_opens_is_asked_first_and_any_other_then() {
     let out = exec(&bench).success().touches(2);
     out.says(&format!("touch 2 of 2: YubiKey {SERIAL}, to give the MFA code of ana"));
 }
+
+#[test]
+fn a_token_whose_accounts_nobody_can_unlock_does_not_hide_the_one_that_has_the_account() {
+    let bench = Bench::setup().two_tokens().start();
+    let (own, other) = (bench.serial(0).to_string(), bench.serial(1));
+    let enroll = ["key", "enroll", "piv", "--serial", &own, "--pin-policy", "never"];
+    bench.tapvault(enroll).run().success();
+    bench.aws_config(&format!("[profile prod]\nmfa_serial = {ANA_MFA}\n"));
+    bench.add("prod", crate::bench::ANA).success();
+    bench.secret("the seed", super::SEED);
+    bench.secret("the OATH password", "correct horse");
+    bench.ykman_on(1, &["oath", "accounts", "add", "--touch", ANA_MFA, super::SEED]);
+    bench.ykman(&["oath", "access", "change", "--new-password", "correct horse"]);
+    let exec = bench.tapvault(["exec", "prod", "--", "true"]);
+    let out = exec.env("PINENTRY_PROGRAM", "/nowhere/pinentry").run().success();
+    out.touches(2)
+        .says(&format!("touch 2 of 2: YubiKey {other}, to give the MFA code of ana"));
+}
