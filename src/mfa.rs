@@ -1,7 +1,7 @@
 //! MFA devices of IAM whose seeds live on tokens: enrolled, looked at, resynchronised and removed, so that after whatever cuts it
 //! short no seed is on a token without a device, nor a device without its seed, and nobody was told.
 //!
-//! [`enroll`] and [`remove`] keep a [`journal`], written before each step that could be cut short; the next run finishes or
+//! [`enroll`] and [`remove`] keep a journal, written before each step that could be cut short; the next run finishes or
 //! undoes what it speaks of. docs/mfa.md tells it for the person at the terminal.
 
 mod config;
