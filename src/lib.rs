@@ -19,6 +19,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod agefile;
+pub mod agent;
 pub mod aws;
 pub mod chain;
 pub mod cli;

@@ -166,6 +166,7 @@ fn arrows_go_down() {
         (
             "cli",
             &[
+                "agent",
                 "enrollment",
                 "mfa",
                 "rotation",
@@ -182,6 +183,10 @@ fn arrows_go_down() {
                 "aws",
                 "token",
             ][..],
+        ),
+        (
+            "agent",
+            &["chain", "vault", "presence", "prompt", "process", "token", "profile"],
         ),
         ("enrollment", &["vault", "wrap", "device", "store", "token", "presence"]),
         (
