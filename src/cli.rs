@@ -1,6 +1,7 @@
 //! The command line: its tree, which command runs, and how a failure is shown.
 
 mod add;
+mod agent;
 mod clear;
 mod code;
 mod common;
@@ -86,6 +87,9 @@ enum Command {
     #[cfg(all(feature = "iam", feature = "piv"))]
     Mfa(mfa::MfaArgs),
     Key(key::KeyArgs),
+    Status(agent::StatusArgs),
+    Lock(agent::LockArgs),
+    Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
     Completion(completion::CompletionArgs),
 }
@@ -168,6 +172,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Remove(args) => remove::run(&args, &ctx, &choice),
         #[cfg(feature = "iam")]
         Command::Rotate(args) => return rotate::run(&args, &ctx, &choice),
+        Command::Agent(args) => agent::run(&args, &ctx),
+        Command::Lock(args) => agent::end(args, &ctx),
+        Command::Status(args) => agent::show_status(&args, &ctx),
         Command::Clear(args) => clear::run(&args, &ctx),
         Command::Code(args) => code::run(&args, &ctx),
         Command::Exec(args) => return exec::run(args, &ctx, choice),

@@ -6,10 +6,12 @@ pub mod settings;
 
 pub use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
-use crate::prompt::{Dialogue, say};
+use crate::prompt::Dialogue;
+use crate::secret::SecretText;
 use jiff::Timestamp;
 use settings::Settings;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The four folders (docs/format.md); none of them is made before something has to be written.
 #[derive(Clone, Debug)]
@@ -96,9 +98,40 @@ pub struct Context {
     pub dialogue: Dialogue,
     /// `--debug` or not.
     pub chatter: Chatter,
+    /// What is shared with other requests, when this one runs in an agent.
+    pub keeper: Option<Arc<dyn Keeper>>,
+}
+
+/// What requests that run in one process share: the token in turn, and PINs that the person has typed.
+pub trait Keeper: Send + Sync {
+    /// Waits until no other request uses the token, in the order in which they came; said through `dialogue`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] when whoever asked has gone.
+    fn token_turn(&self, dialogue: &Dialogue) -> Result<Box<dyn Send>>;
+
+    /// The PIN of `token`, if it was accepted since the token was plugged in.
+    fn pin(&self, token: &str) -> Option<SecretText>;
+
+    /// `token` has accepted this PIN.
+    fn keep_pin(&self, token: &str, pin: &SecretText);
+
+    /// It is not to be used again.
+    fn drop_pin(&self, token: &str);
 }
 
 impl Context {
+    /// The token, in turn with other requests of this process; held until dropped. Other processes are waited for elsewhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] when whoever asked has gone meanwhile.
+    pub fn token_turn(&self) -> Result<Option<Box<dyn Send>>> {
+        self.keeper
+            .as_ref()
+            .map(|keeper| keeper.token_turn(&self.dialogue))
+            .transpose()
+    }
+
     /// The real one.
     ///
     /// # Errors
@@ -126,20 +159,26 @@ impl Context {
             settings,
             dialogue,
             chatter,
+            keeper: None,
         })
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        now()
     }
 
     /// A line on stderr for who asked for `--debug`.
     pub fn debug(&self, line: impl FnOnce() -> String) {
         if self.chatter == Chatter::Debug {
-            say(&format!("debug: {}", line()));
+            self.dialogue.debug(&line());
         }
     }
+}
+
+/// The time now, for who outlives a command and has no [`Context`].
+pub fn now() -> Timestamp {
+    Timestamp::now()
 }
 
 /// This host's name, as the key list records where a key was enrolled.

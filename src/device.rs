@@ -9,9 +9,10 @@ pub use failure::{busy_error, busy_words, describe, missed_twice};
 
 use crate::context::{Chatter, Context};
 use crate::error::Result;
-use crate::prompt::say;
+use crate::prompt::debug;
 use crate::token;
 use crate::token::card::{Card, Readers, Transaction};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// After so long a person is told that the token is busy.
@@ -25,7 +26,10 @@ pub fn readers(ctx: &Context) -> Result<Readers> {
     let readers = Readers::open().map_err(|err| describe(&err, "a YubiKey"))?;
     Ok(match ctx.chatter {
         Chatter::Normal => readers,
-        Chatter::Debug => readers.observed(|line| say(&format!("debug: {line}"))),
+        Chatter::Debug => {
+            let elsewhere = ctx.dialogue.elsewhere_shared();
+            readers.observed(Arc::new(move |line| debug(elsewhere.as_deref(), line)))
+        }
     })
 }
 

@@ -32,6 +32,12 @@ impl Env {
     }
 }
 
+impl<'a> FromIterator<(&'a String, &'a String)> for Env {
+    fn from_iter<I: IntoIterator<Item = (&'a String, &'a String)>>(pairs: I) -> Self {
+        Env(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
 impl<const N: usize> From<[(&str, &str); N]> for Env {
     fn from(pairs: [(&str, &str); N]) -> Self {
         Env(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())

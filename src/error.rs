@@ -105,7 +105,7 @@ impl ErrorKind {
 }
 
 /// A failure: its kind, one sentence that names the thing, and hints that name the next command.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,

@@ -2,6 +2,8 @@
 
 pub mod processes;
 
+pub use crate::prompt::Awaited;
+
 use crate::prompt::Dialogue;
 
 /// Who asks for what: everything that the line before a touch can say.
@@ -19,6 +21,8 @@ pub struct Request {
     pub action: Action,
     /// The processes above this one, nearest first.
     pub callers: Vec<String>,
+    /// For how many seconds the session may be handed out again without a touch; 0 for not at all.
+    pub lease: u32,
 }
 
 /// What happens with what is opened.
@@ -51,11 +55,25 @@ impl Request {
             Action::Run(words) => text.push_str(&format!(" for `{}`", shortened(&words.join(" ")))),
             Action::Export => text.push_str(" for export"),
         }
+        if self.lease > 0 {
+            text.push_str(&format!("; leased for {}", minutes(self.lease)));
+        }
         if !self.callers.is_empty() {
             text.push_str(&format!(", asked by {}", self.callers.join(" < ")));
         }
         text
     }
+}
+
+/// "15 min", "1 h 30 min", "45 s".
+fn minutes(seconds: u32) -> String {
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let parts: Vec<String> = [(hours, "h"), (minutes, "min"), (rest, "s")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number} {unit}"))
+        .collect();
+    parts.join(" ")
 }
 
 fn shortened(command: &str) -> String {
@@ -93,10 +111,10 @@ impl<'a> Touches<'a> {
         self.total += more;
     }
 
-    /// Says what the next touch of `token` is for. Call it before the token blinks.
-    pub fn announce(&mut self, token: &str, purpose: &str) {
+    /// Says what the next touch of `token` is for. Call it before the token blinks, and hold what comes back until it has answered.
+    pub fn announce(&mut self, token: &str, purpose: &str) -> Awaited<'a> {
         self.announced += 1;
-        self.dialogue.tell(&if self.total > 1 {
+        self.dialogue.touch(&if self.total > 1 {
             format!(
                 "touch {} of {}: {token}, to {purpose}",
                 self.announced,
@@ -104,14 +122,19 @@ impl<'a> Touches<'a> {
             )
         } else {
             format!("touch {token} to {purpose}")
-        });
+        })
     }
 
-    /// Says that the last one was missed and is waited for once more.
-    pub fn again(&self, token: &str, purpose: &str, seconds: u64) {
-        self.dialogue.tell(&format!(
-            "no touch within {seconds} s; once more: touch {token} to {purpose}"
-        ));
+    /// Says that the one that is awaited was missed, and is waited for once more.
+    pub fn again(&self, awaited: Option<Awaited<'a>>, token: &str, purpose: &str, seconds: u64) -> Awaited<'a> {
+        let line = format!("no touch within {seconds} s; once more: touch {token} to {purpose}");
+        match awaited {
+            Some(mut awaited) => {
+                awaited.say_instead(&line);
+                awaited
+            }
+            None => self.dialogue.touch(&line),
+        }
     }
 
     /// How many the command will take, as far as it is known.
@@ -133,11 +156,23 @@ mod tests {
             role: Some("admin in 444455556666".into()),
             action: Action::Run(vec!["terraform".into(), "plan".into()]),
             callers: vec!["zsh".into(), "tmux".into()],
+            lease: 0,
         };
         assert_eq!(
             request.purpose(),
             "open prod (ana in 111122223333) for role admin in 444455556666 (profile admin) for `terraform plan`, asked by zsh < tmux"
         );
+    }
+
+    #[test]
+    fn a_lease_is_said_before_the_touch_that_begins_it() {
+        let request = Request {
+            entry: "prod".into(),
+            profile: "prod".into(),
+            lease: 5400,
+            ..Request::default()
+        };
+        assert_eq!(request.purpose(), "open prod for export; leased for 1 h 30 min");
     }
 
     #[test]

@@ -4,21 +4,30 @@
 //! (lines). Who is in the background, or beside a program that takes the whole screen, writes nothing on the terminal. Standard
 //! input belongs to the child and to `--stdin`; it is never asked.
 
+mod awaited;
 mod graphical;
+mod person;
 mod qr;
 mod signals;
 mod tty;
+
+pub use awaited::Awaited;
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use graphical::Pinentry;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 use tty::{Standing, Terminal};
 
+pub use person::{Asks, Helper, Person, Voice, nobody};
+
 /// Where the person can be reached. Who has the terminal is looked at anew each time.
 pub struct Dialogue {
+    /// Set when the person is at another program's terminal; then nothing else here is used.
+    elsewhere: Option<Arc<dyn Person>>,
     terminal: Option<Terminal>,
     terminal_kind: TerminalKind,
     pinentry: Pinentry,
@@ -37,6 +46,7 @@ impl Dialogue {
     /// The controlling terminal; pinentry as `PINENTRY_PROGRAM` or its usual names say.
     pub fn open(env: &Env) -> Self {
         Dialogue {
+            elsewhere: None,
             terminal: Terminal::open(),
             terminal_kind: match env.text("TERM") {
                 None | Some("dumb") => TerminalKind::Dumb,
@@ -46,30 +56,93 @@ impl Dialogue {
         }
     }
 
+    /// With somebody who is at another program's terminal.
+    pub fn with(person: Arc<dyn Person>) -> Self {
+        Dialogue {
+            elsewhere: Some(person),
+            terminal: None,
+            terminal_kind: TerminalKind::Dumb,
+            pinentry: Pinentry::from_env(&Env::default()),
+        }
+    }
+
+    /// The person, if there is one elsewhere.
+    pub fn elsewhere(&self) -> Option<&dyn Person> {
+        self.elsewhere.as_deref()
+    }
+
+    /// What names the terminal among others: the session that it controls. `None` without one.
+    pub fn terminal_session(&self) -> Option<u64> {
+        self.terminal.as_ref().and_then(Terminal::session)
+    }
+
+    /// The same, to be kept.
+    pub fn elsewhere_shared(&self) -> Option<Arc<dyn Person>> {
+        self.elsewhere.clone()
+    }
+
+    /// Whether the outcome still matters to anybody. Called before something that can't be taken back or takes long.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] when whoever asked has gone.
+    pub fn must_be_heard(&self) -> Result<()> {
+        match self.elsewhere() {
+            Some(person) if !person.is_there() => Err(nobody()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whether questions can be asked at a terminal.
     pub fn has_terminal(&self) -> bool {
+        if let Some(person) = self.elsewhere() {
+            return person.has_terminal();
+        }
         self.terminal().is_ok()
     }
 
     /// A line that a person should see now, such as what a touch is for: on the terminal, else on stderr.
     pub fn tell(&self, line: &str) {
-        let line = printable(line);
-        let told = self
-            .terminal()
-            .is_ok_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());
-        if !told {
-            say(&line);
-        }
+        self.tell_printable(&printable(line));
+    }
+
+    /// Says what a touch is for, before the token blinks. Hold what comes back until the token has answered.
+    pub fn touch(&self, line: &str) -> Awaited<'_> {
+        Awaited::begin(self, line)
     }
 
     /// A line for whoever reads stderr, person or log.
     pub fn note(&self, line: &str) {
-        say(&printable(line));
+        match self.elsewhere() {
+            Some(person) => person.say(Voice::Note, &printable(line)),
+            None => say(&printable(line)),
+        }
+    }
+
+    /// A line for who asked for `--debug`.
+    pub fn debug(&self, line: &str) {
+        debug(self.elsewhere(), line);
     }
 
     /// Waits `seconds`, and shows how many are left: "words 12 s". On a terminal that can, the line counts down.
-    pub fn count_down(&self, words: &str, seconds: u64) {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] when whoever asked has gone.
+    pub fn count_down(&self, words: &str, seconds: u64) -> Result<()> {
         let words = printable(words);
+        if let Some(person) = self.elsewhere() {
+            person.count_down(&words, seconds);
+            for _ in 0..seconds {
+                std::thread::sleep(Duration::from_secs(1));
+                self.must_be_heard()?;
+            }
+            return Ok(());
+        }
+        self.show_count_down(&words, seconds);
+        Ok(())
+    }
+
+    /// Shows it on the terminal, else on stderr, and sleeps that long.
+    fn show_count_down(&self, words: &str, seconds: u64) {
         if self.terminal_kind == TerminalKind::Dumb || self.terminal().is_err() {
             self.tell(&format!("{words} {seconds} s"));
             return std::thread::sleep(Duration::from_secs(seconds));
@@ -109,7 +182,11 @@ impl Dialogue {
     /// # Errors
     /// [`ErrorKind::Usage`] without a terminal, [`ErrorKind::Cancelled`] on Ctrl-D.
     pub fn ask(&self, question: &str) -> Result<String> {
-        self.need_terminal("asked")?.ask(&format!("{}: ", printable(question)))
+        let question = printable(question);
+        match self.elsewhere() {
+            Some(person) => Ok(person.ask(Asks::Line, &question)?.expose().to_owned()),
+            None => self.need_terminal("asked")?.ask(&format!("{question}: ")),
+        }
     }
 
     /// Asks for a yes; anything but `y` or `yes` is a no.
@@ -117,9 +194,11 @@ impl Dialogue {
     /// # Errors
     /// As [`Dialogue::ask`].
     pub fn confirm(&self, question: &str) -> Result<bool> {
-        let answer = self
-            .need_terminal("asked")?
-            .ask(&format!("{} [y/N] ", printable(question)))?;
+        let question = printable(question);
+        if let Some(person) = self.elsewhere() {
+            return Ok(person.ask(Asks::Consent, &question)?.expose() == "y");
+        }
+        let answer = self.need_terminal("asked")?.ask(&format!("{question} [y/N] "))?;
         Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
@@ -129,9 +208,24 @@ impl Dialogue {
     /// [`ErrorKind::Pin`] when there is neither, [`ErrorKind::Cancelled`] when the person gives up.
     pub fn ask_secret(&self, question: &str) -> Result<SecretText> {
         let question = printable(question);
+        if let Some(person) = self.elsewhere() {
+            return person.ask(Asks::Secret, &question);
+        }
         match self.terminal() {
             Ok(terminal) => terminal.ask_secret(&format!("{question}: ")),
             Err(absence) => self.pinentry.ask(&question, absence),
+        }
+    }
+
+    fn tell_printable(&self, line: &str) {
+        if let Some(person) = self.elsewhere() {
+            return person.say(Voice::Tell, line);
+        }
+        let told = self
+            .terminal()
+            .is_ok_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());
+        if !told {
+            say(line);
         }
     }
 
@@ -190,6 +284,14 @@ pub fn say(line: &str) {
     match tty::standing(std::io::stderr()) {
         None | Some(Standing::Ours) => write(line),
         Some(Standing::Background | Standing::Occupied) => {}
+    }
+}
+
+/// A line for who asked for `--debug`, here or elsewhere.
+pub fn debug(elsewhere: Option<&dyn Person>, line: &str) {
+    match elsewhere {
+        Some(person) => person.say(Voice::Debug, &printable(line)),
+        None => say(&format!("debug: {line}")),
     }
 }
 

@@ -83,6 +83,12 @@ impl Vault {
         &self.folder
     }
 
+    /// The files that whatever was opened for `entry` stands on: the entry's own, and the list of keys.
+    pub fn foundations(&self, entry: &str) -> [std::path::PathBuf; 2] {
+        let at = |file: &str| self.folder.path().join(file);
+        [at(ENTRIES).join(entry_file(entry)), at(keyring::LIST_FILE)]
+    }
+
     /// What this machine has seen of it.
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -114,6 +120,15 @@ impl Vault {
         let lock = self.folder.lock_shared_if_made()?;
         let keyring = Keyring::read(&self.folder)?;
         Ok((Snapshot { keyring }, lock))
+    }
+
+    /// Whether the key list, as it lies there, has a token.
+    ///
+    /// # Errors
+    /// As [`Vault::look`].
+    pub fn has_token(&self) -> Result<bool> {
+        let keyring = self.look()?.0.keyring;
+        Ok(keyring.is_some_and(|keyring| keyring.unverified().has_token()))
     }
 
     /// Every age file with something against it: modes, owner, a link in its place. For looking; opening finds the same.

@@ -6,7 +6,6 @@ use super::transport::{encrypted_client, plain_client, proxy_variable};
 use crate::context::Context;
 use crate::credential::Credentials;
 use crate::error::{Error, ErrorKind, Result};
-use crate::prompt::say;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials as SdkCredentials;
@@ -38,7 +37,7 @@ pub struct Client<'a> {
     runtime: tokio::runtime::Runtime,
     ca_bundle: Option<String>,
     encrypted: OnceCell<SharedHttpClient>,
-    plain: SharedHttpClient,
+    plain: OnceCell<SharedHttpClient>,
 }
 
 impl<'a> Client<'a> {
@@ -53,7 +52,7 @@ impl<'a> Client<'a> {
             runtime,
             encrypted: OnceCell::new(),
             ca_bundle: endpoint.ca_bundle.clone(),
-            plain: plain_client(),
+            plain: OnceCell::new(),
         })
     }
 
@@ -68,14 +67,10 @@ impl<'a> Client<'a> {
     pub(super) fn config(&self, credentials: Option<&Credentials>, endpoint: &Endpoint) -> Result<SdkConfig> {
         let http = match &endpoint.url {
             // Reading the certificates of the machine takes 4 ms, and plain HTTP has no use for them.
-            Some(url) if url.starts_with("http://") => self.plain.clone(),
-            _ => match self.encrypted.get() {
-                Some(client) => client.clone(),
-                None => {
-                    let new = encrypted_client(self.ca_bundle.as_deref().map(Path::new))?;
-                    self.encrypted.get_or_init(|| new).clone()
-                }
-            },
+            Some(url) if url.starts_with("http://") => made_once(&self.plain, || plain_client(&self.ctx.env))?,
+            _ => made_once(&self.encrypted, || {
+                encrypted_client(&self.ctx.env, self.ca_bundle.as_deref().map(Path::new))
+            })?,
         };
         let app_name = AppName::new(concat!("tapvault-", env!("CARGO_PKG_VERSION")))
             .map_err(|err| Error::new(ErrorKind::Other, err.to_string()))?;
@@ -132,7 +127,7 @@ impl<'a> Client<'a> {
             match tokio::time::timeout(SILENCE, &mut call).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    say(&format!("waiting for {name} from {place}"));
+                    self.ctx.dialogue.note(&format!("waiting for {name} from {place}"));
                     call.await
                 }
             }
@@ -186,7 +181,7 @@ impl<'a> Client<'a> {
             match pause.map(|after| after.unwrap_or(Duration::from_millis(200) * 3_u32.pow(made - 1))) {
                 Some(pause) if made < MOST_ATTEMPTS && pause <= LONGEST_WAIT => {
                     if pause >= Duration::from_secs(1) {
-                        say(&format!(
+                        self.ctx.dialogue.note(&format!(
                             "{name}: {}; trying again in {} s",
                             failure.word(),
                             pause.as_secs()
@@ -197,6 +192,19 @@ impl<'a> Client<'a> {
                 _ => return Err(failure.by_way_of(proxy_variable(&self.ctx.env, endpoint.url.as_deref()))),
             }
             made += 1;
+        }
+    }
+}
+
+fn made_once(
+    cell: &OnceCell<SharedHttpClient>,
+    make: impl FnOnce() -> Result<SharedHttpClient>,
+) -> Result<SharedHttpClient> {
+    match cell.get() {
+        Some(client) => Ok(client.clone()),
+        None => {
+            let new = make()?;
+            Ok(cell.get_or_init(|| new).clone())
         }
     }
 }

@@ -22,19 +22,24 @@ const LONGEST_BUNDLE: u64 = 8 << 20;
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Connections without TLS, for endpoints that are given as `http://`.
-pub fn plain_client() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, _| {
-        let mut connector = ConnectorBuilder::default().proxy_config(ProxyConfig::from_env());
+///
+/// # Errors
+/// [`ErrorKind::Config`] when the proxy that the environment names can't be used.
+pub fn plain_client(env: &Env) -> Result<SharedHttpClient> {
+    let proxy = proxy(env, Some("http://"))?;
+    Ok(Builder::new().build_with_connector_fn(move |settings, _| {
+        let mut connector = ConnectorBuilder::default().proxy_config(proxy.clone());
         connector.set_connector_settings(settings.cloned());
         connector.build_http()
-    })
+    }))
 }
 
 /// Connections with TLS, which trust the machine's certificates, or only those of the bundle.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when the bundle can't be used.
-pub fn encrypted_client(bundle: Option<&Path>) -> Result<SharedHttpClient> {
+/// [`ErrorKind::Config`] when the bundle, or the proxy that the environment names, can't be used.
+pub fn encrypted_client(env: &Env, bundle: Option<&Path>) -> Result<SharedHttpClient> {
+    let proxy = proxy(env, None)?;
     let mut context = TlsContext::builder();
     if let Some(path) = bundle {
         context = context.with_trust_store(trust_store(path)?);
@@ -46,7 +51,7 @@ pub fn encrypted_client(bundle: Option<&Path>) -> Result<SharedHttpClient> {
         let mut connector = ConnectorBuilder::default()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(context.clone())
-            .proxy_config(ProxyConfig::from_env());
+            .proxy_config(proxy.clone());
         connector.set_connector_settings(settings.cloned());
         if let Some(components) = components {
             connector.set_sleep_impl(components.sleep_impl());
@@ -64,6 +69,33 @@ pub fn proxy_variable(env: &Env, url: Option<&str>) -> Option<&'static str> {
     names
         .into_iter()
         .find(|name| env.text(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// The proxy for calls to `url`, as `env` has it: an agent makes calls in the name of clients whose environment differs from its own.
+fn proxy(env: &Env, url: Option<&str>) -> Result<ProxyConfig> {
+    // A CGI program's HTTP_PROXY is a header of its request (httpoxy.org).
+    let Some(name) = proxy_variable(env, url).filter(|_| env.os("REQUEST_METHOD").is_none()) else {
+        return Ok(ProxyConfig::disabled());
+    };
+    let value = env.text(name).unwrap_or_default();
+    // curl takes a bare host and port too.
+    let with_scheme = match value.contains("://") {
+        true => value.to_owned(),
+        false => format!("http://{value}"),
+    };
+    let config = match url {
+        Some(_) => ProxyConfig::http(with_scheme),
+        None => ProxyConfig::https(with_scheme),
+    };
+    // The value may hold a password, and so may the library's words.
+    let config = config.map_err(|_| {
+        Error::new(ErrorKind::Config, format!("{name} names no proxy that can be used"))
+            .hint("expected http://HOST:PORT or https://HOST:PORT; SOCKS proxies are not supported")
+    })?;
+    Ok(match env.text("NO_PROXY").or_else(|| env.text("no_proxy")) {
+        Some(rules) => config.no_proxy(rules),
+        None => config,
+    })
 }
 
 /// Ends an answer that is far longer than any of STS: the SDK would gather all of it in memory.

@@ -81,7 +81,7 @@ fn region(profile: &Profile, partition: Option<Partition>, notes: &mut Vec<Note>
             notes.push(Note::new(format!("{} is called in {}", profile.name, home.value), why));
             home
         }
-        Origin::Flag(_) | Origin::Env(_) | Origin::File { .. } | Origin::Default(_) => {
+        Origin::Flag(_) | Origin::Env(_) | Origin::File { .. } | Origin::Default(_) | Origin::Told(_) => {
             notes.push(Note::new(
                 format!("AWS will refuse the region {} ({})", region.value, region.origin),
                 why,

@@ -3,7 +3,7 @@
 use super::mfa::Codes;
 use super::{Address, AssumeRole, GetSessionToken, Step, refusal};
 use crate::aws::{Endpoint, RoleRequest, Sts};
-use crate::context::Context;
+use crate::context::{Context, Env};
 use crate::credential::{Credentials, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
@@ -66,7 +66,7 @@ fn assume_role(
         session_name: step
             .session_name
             .as_ref()
-            .map_or_else(|| default_session_name(ctx), |name| name.value.clone()),
+            .map_or_else(|| default_session_name(&ctx.env), |name| name.value.clone()),
         duration: Some(step.duration.value.0),
         external_id: step.external_id.as_ref().map(|id| id.value.clone()),
         source_identity: step.source_identity.as_ref().map(|identity| identity.value.clone()),
@@ -138,12 +138,8 @@ pub fn at(address: &Address) -> Endpoint {
 }
 
 /// `tapvault-` and the login name: CloudTrail shows it. 2 to 64 characters of `[\w+=,.@-]`.
-pub fn default_session_name(ctx: &Context) -> String {
-    let user = ctx
-        .env
-        .text("USER")
-        .or_else(|| ctx.env.text("LOGNAME"))
-        .unwrap_or("user");
+pub fn default_session_name(env: &Env) -> String {
+    let user = env.text("USER").or_else(|| env.text("LOGNAME")).unwrap_or("user");
     let safe: String = user
         .chars()
         .map(|c| {

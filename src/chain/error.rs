@@ -127,7 +127,7 @@ impl ChainError {
             }
             ChainError::RoleWithoutSource { profile, origin } => match origin {
                 Origin::Env(name) => vec![format!("unset {name} if no role is meant")],
-                Origin::Flag(_) | Origin::File { .. } | Origin::Default(_) => vec![format!(
+                Origin::Flag(_) | Origin::File { .. } | Origin::Default(_) | Origin::Told(_) => vec![format!(
                     "add `source_profile = NAME` to say whose access key assumes it; if it is its own, `tapvault add {}`",
                     word(profile)
                 )],

@@ -5,7 +5,7 @@
 mod account;
 #[cfg(feature = "piv")]
 pub mod pair;
-mod program;
+pub mod program;
 mod steps;
 #[cfg_attr(not(feature = "piv"), path = "mfa/without_token.rs")]
 mod token;
@@ -83,9 +83,7 @@ impl Clues {
             profiles,
         })
     }
-}
 
-impl Clues {
     /// The account that config.toml names.
     pub fn named<'s>(&self, settings: &'s Settings) -> Option<&'s str> {
         let mut said = self
@@ -166,6 +164,10 @@ impl<'a> Codes<'a> {
             return Ok(0);
         }
         let mut touches = 0;
+        let _turn = match from_token {
+            [] => None,
+            _ => self.ctx.token_turn()?,
+        };
         for (mfa, clues) in from_token {
             let serial = mfa.serial.value.as_str();
             if !self.accounts.contains_key(serial) {
@@ -236,6 +238,7 @@ impl<'a> Codes<'a> {
     /// A code from the best source there is, not yet spent.
     fn draft(&mut self, mfa: &Mfa, purpose: &str, touches: &mut Touches<'_>) -> Result<Draft> {
         if let Some(account) = self.accounts.get_mut(mfa.serial.value.as_str()) {
+            let _turn = self.ctx.token_turn()?;
             let (step, code) = account.code(self.ctx, mfa.serial.value.device(), touches)?;
             return Ok(Draft {
                 step,
@@ -253,7 +256,7 @@ impl<'a> Codes<'a> {
                 format!("--mfa process: no mfa_process is set for {}", mfa.serial.value),
             )
             .hint("put mfa_process = COMMAND into the profile, or leave out --mfa")),
-            (Some(CodeSource::Process) | None, Some(command)) => program::code(self.ctx, command),
+            (Some(CodeSource::Process) | None, Some(command)) => program::code(self.ctx, &mfa.serial.value, command),
             (Some(CodeSource::Prompt), _) | (None, None) => Ok(Draft {
                 code: self.ask(&mfa.serial.value, purpose)?,
                 step: now_step(self.ctx),

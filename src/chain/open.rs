@@ -7,11 +7,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::profile::ProfileName;
 use crate::secret::VaultSecret;
-use crate::vault::keyring::Keyring;
+use crate::vault::keyring::{Keyring, TrustedList};
 use crate::vault::payload::EntryId;
 use crate::vault::session::{self, Freshness, SessionId};
-use crate::vault::unlock::{KeyChoice, Unlocked, unlock};
+use crate::vault::unlock::{KeyChoice, unlock};
 use crate::vault::{Vault, entry};
+use crate::wrap::PresentKey;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -39,6 +40,7 @@ impl<'a> Opening<'a, '_> {
         let Some(keyring) = keyring else {
             return Err(no_list(self.vault, self.entry));
         };
+        let _turn = self.ctx.token_turn()?;
         let run = Run {
             of: self,
             keyring,
@@ -55,18 +57,27 @@ impl<'a> Opening<'a, '_> {
     }
 }
 
-/// What was opened, which steps it leaves, and what their sessions will be found by.
+/// What was opened, and what the sessions of the plan's steps will be found by.
 pub(super) struct Opened<'a> {
-    /// The key, and the list that it verified.
-    pub unlocked: Unlocked<'a>,
-    /// K, to seal with.
-    pub vault_secret: VaultSecret,
-    /// What the first call is made with.
-    pub credentials: Credentials,
-    /// The steps whose calls are still to be made.
-    pub remaining: std::ops::Range<usize>,
+    /// The key that opened it, in this run.
+    pub key: Option<Box<dyn PresentKey + 'a>>,
+    /// What the first call is made with, and the steps that it leaves.
+    pub reached: Reached,
     /// What the session of each step is found by.
     pub names: Vec<SessionId>,
+}
+
+/// How far a plan has come: all that its remaining steps need.
+#[derive(Clone)]
+pub struct Reached {
+    /// How many steps are done; 0 when the access key itself is open.
+    pub done: usize,
+    /// What the next call is made with.
+    pub credentials: Credentials,
+    /// K, to seal with.
+    pub vault_secret: VaultSecret,
+    /// The list of keys that the key which opened has verified.
+    pub trusted: TrustedList,
 }
 
 /// Why `profile`'s entry can't be opened in a vault without a key list: without keys nothing was sealed, so the entry is missing
@@ -79,17 +90,13 @@ pub fn no_list(vault: &Vault, profile: &ProfileName) -> Error {
 
 /// When the sealed session of each step ends, as far as it is sealed and fresh. Opens nothing, so it believes the sidecars.
 pub fn sealed(
-    ctx: &Context,
+    freshness: Freshness,
     vault: &Vault,
     keyring: Option<&Keyring>,
     chain: &Chain,
 ) -> Result<Vec<Option<Timestamp>>> {
     let (Some(profile), Some(keyring)) = (chain.entry(), keyring) else {
         return Ok(vec![None; chain.steps.len()]);
-    };
-    let freshness = Freshness {
-        now: ctx.now(),
-        min_ttl: ctx.settings.min_ttl(),
     };
     let mut ends = names(vault, keyring, chain, profile)?
         .iter()
@@ -112,7 +119,7 @@ struct Inputs<'a, T> {
 ///
 /// A sidecar that is older than what this machine has seen was put back: it may lead to a session of an access key that was
 /// replaced, so nothing is looked up by it either.
-fn names(vault: &Vault, keyring: &Keyring, chain: &Chain, entry: &ProfileName) -> Result<Vec<SessionId>> {
+pub fn names(vault: &Vault, keyring: &Keyring, chain: &Chain, entry: &ProfileName) -> Result<Vec<SessionId>> {
     let Some(sidecar) = vault.sidecar(entry)? else {
         return Ok(Vec::new());
     };
@@ -130,6 +137,27 @@ fn names(vault: &Vault, keyring: &Keyring, chain: &Chain, entry: &ProfileName) -
     (0..chain.steps.len())
         .map(|step| name(chain, step, &sidecar.entry, sidecar.generation))
         .collect()
+}
+
+/// What names each point of the plan, for whoever wants to know whether two plans pass through the same one: first the open
+/// access key, then the session of each step. Empty when the entry's sidecar is missing.
+///
+/// # Errors
+/// A sidecar or memory that can't be read.
+pub fn points(vault: &Vault, keyring: &Keyring, chain: &Chain, entry: &ProfileName) -> Result<Vec<SessionId>> {
+    let Some(sidecar) = vault.sidecar(entry)? else {
+        return Ok(Vec::new());
+    };
+    let base = SessionId::of(&Inputs {
+        plan: &chain.base,
+        entry: &sidecar.entry,
+        generation: sidecar.generation,
+    })?;
+    let names = names(vault, keyring, chain, entry)?;
+    if names.len() < chain.steps.len() {
+        return Ok(Vec::new());
+    }
+    Ok(std::iter::once(base).chain(names).collect())
 }
 
 fn name(chain: &Chain, step: usize, entry: &EntryId, generation: u64) -> Result<SessionId> {
@@ -159,10 +187,7 @@ impl<'a> Run<'_, 'a, '_> {
     }
 
     fn open_session(&self, step: usize, touches: &mut Touches<'_>) -> Result<Option<Opened<'a>>> {
-        let freshness = Freshness {
-            now: self.of.ctx.now(),
-            min_ttl: self.of.ctx.settings.min_ttl(),
-        };
+        let freshness = Freshness::at_present(self.of.ctx);
         let id = &self.names[step];
         let Some(file) = session::find(self.of.vault, id, freshness)? else {
             return Ok(None);
@@ -192,10 +217,13 @@ impl<'a> Run<'_, 'a, '_> {
             Ok(Some((session, vault_secret))) => {
                 ctx.debug(|| format!("step {} was sealed and is fresh", step + 1));
                 Ok(Some(Opened {
-                    unlocked,
-                    vault_secret,
-                    credentials: Credentials::Temporary(session),
-                    remaining: step + 1..self.of.chain.steps.len(),
+                    key: Some(unlocked.key),
+                    reached: Reached {
+                        done: step + 1,
+                        credentials: Credentials::Temporary(session),
+                        vault_secret,
+                        trusted: unlocked.trusted,
+                    },
                     names: self.names.clone(),
                 }))
             }
@@ -234,10 +262,13 @@ impl<'a> Run<'_, 'a, '_> {
         )?;
         let steps = self.of.chain.steps.len();
         Ok(Opened {
-            unlocked,
-            vault_secret: opened.vault_secret,
-            credentials: Credentials::LongTerm(opened.key),
-            remaining: 0..steps,
+            key: Some(unlocked.key),
+            reached: Reached {
+                done: 0,
+                credentials: Credentials::LongTerm(opened.key),
+                vault_secret: opened.vault_secret,
+                trusted: unlocked.trusted,
+            },
             // From here on the names are certain: they come from the entry itself.
             names: (0..steps)
                 .map(|step| name(self.of.chain, step, &opened.entry, opened.generation))

@@ -81,7 +81,7 @@ fn with_token(
         session_name: inputs
             .session_name
             .as_ref()
-            .map_or_else(|| default_session_name(ctx), |name| name.value.clone()),
+            .map_or_else(|| default_session_name(&ctx.env), |name| name.value.clone()),
         duration: Some(inputs.duration.value.0),
         policy: inputs.policy.document.clone(),
         policy_arns: inputs.policy.arns.clone(),

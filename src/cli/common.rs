@@ -8,7 +8,6 @@ use crate::chain::{Own, Sessions};
 use crate::context::settings::Days;
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
-use crate::presence::{Action, Request, processes};
 use crate::profile::{
     Config, ConfigError, ConfigText, EnvView, FileKind, Origin, Partition, Profile, ProfileName, Sourced, files,
 };
@@ -16,7 +15,6 @@ use crate::profile::{
 use crate::rotation;
 use crate::vault::Vault;
 use crate::vault::keyring::{KeyList, Keyring};
-use crate::wrap::KeyKind;
 use jiff::Timestamp;
 
 impl EnvView for Env {
@@ -193,7 +191,7 @@ pub fn debug_plan(ctx: &Context, chain: &Chain) {
     ctx.debug(|| format!("{} begins with {} ({})", chain.profile.name, base.name, base.origin));
     for (number, step) in chain.steps.iter().enumerate() {
         ctx.debug(|| {
-            let facts = step.facts(&default_session_name(ctx));
+            let facts = step.facts(&default_session_name(&ctx.env));
             let facts: Vec<String> = facts
                 .iter()
                 .map(|fact| format!("{} ({})", fact.name, fact.origin))
@@ -226,44 +224,10 @@ pub fn endpoint(profile: &Profile) -> Endpoint {
     }
 }
 
-/// What a touch will be for.
-pub fn request(vault: &Vault, chain: &Chain, action: Action) -> Result<Request> {
-    let entry = chain.entry().unwrap_or(&chain.profile.name);
-    Ok(Request {
-        profile: chain.profile.name.to_string(),
-        entry: entry.to_string(),
-        owner: vault.sidecar(entry)?.and_then(|sidecar| sidecar.owner()),
-        role: chain
-            .steps
-            .iter()
-            .rev()
-            .find_map(|step| step.role())
-            .map(|role| format!("{} in {}", role.value.role(), role.value.account())),
-        action,
-        callers: processes::callers(),
-    })
-}
-
 /// Says that no touch stands before the entries, if that is so.
 pub fn tell_presence(ctx: &Context, list: &KeyList) {
-    for key in &list.keys {
-        if let KeyKind::Piv(details) = &key.kind
-            && let Some(weakness) = details.weakness()
-        {
-            ctx.dialogue
-                .note(&format!("presence of {} is weaker: {weakness}", key.name));
-        }
-    }
-    if ctx.settings.quiet_presence {
-        return;
-    }
-    if !list.has_token() {
-        ctx.dialogue.note(
-            "presence: none (no token is enrolled; any program of yours that can use the key can open the entries)",
-        );
-    } else if list.touchless_beside_token {
-        ctx.dialogue
-            .note("presence: none (a key without a touch is enrolled beside the token)");
+    for note in list.presence_notes(ctx.settings.quiet_presence) {
+        ctx.dialogue.note(&note);
     }
 }
 

@@ -1,13 +1,15 @@
 use super::common;
 use super::completion;
 use super::export;
+use crate::agent::client::{Way, credentials};
+use crate::agent::run::Wanted;
 use crate::chain::mfa::{CodeSource, CodeWishes};
-use crate::chain::resolve::{Wishes, resolve};
 use crate::chain::{Chain, Policy, Request, Sessions};
 use crate::context::Context;
+use crate::context::settings::Lease;
 use crate::credential::Credentials;
 use crate::error::{Error, ErrorKind, Result, plain_io};
-use crate::presence::Action;
+use crate::presence::{Action, processes};
 use crate::process::{self, environment};
 use crate::profile::value::Seconds;
 use crate::profile::{Config, Origin, Overrides, ProfileName, Region, Sourced};
@@ -80,6 +82,12 @@ pub struct SessionArgs {
     /// Fetch the session anew, even if one is sealed
     #[arg(long)]
     refresh: bool,
+    /// Have the agent hand the session out again without a touch for so long: 15m, at most 12h; 0 for not at all
+    #[arg(long, value_name = "TIME", conflicts_with = "no_agent")]
+    lease: Option<Lease>,
+    /// Do everything in this process, without the agent
+    #[arg(long)]
+    no_agent: bool,
     /// Narrow the role's session by the policy in this file
     #[arg(long, value_name = "FILE")]
     policy_file: Option<PathBuf>,
@@ -196,23 +204,25 @@ pub fn session(
     if let Some(entry) = chain.entry() {
         common::tell_interrupted(ctx, &vault, entry);
     }
-    let keyring = match chain.entry() {
-        Some(_) => vault.read()?.0.keyring,
-        None => None,
-    };
-    if let Some(keyring) = &keyring {
-        common::tell_presence(ctx, keyring.unverified());
-    }
-    let wishes = Wishes {
+    let wanted = Wanted {
         key: choice,
         codes: CodeWishes {
             given: args.mfa_code.map(|code| SecretText::new(code.into())),
             source: args.mfa,
         },
         refresh: args.refresh,
-        request: common::request(&vault, &chain, action)?,
+        action,
+        callers: processes::callers(),
+        lease: match args.lease {
+            Some(lease) => lease.0.0,
+            None => ctx.settings.lease_of(profile.as_str()),
+        },
     };
-    let credentials = resolve(ctx, &vault, keyring.as_ref(), &chain, wishes)?;
+    let way = match args.no_agent {
+        true => Way::Alone,
+        false => Way::Usual,
+    };
+    let credentials = credentials(ctx, &vault, &chain, wanted, way)?;
     Ok(Session {
         credentials,
         region: chain

@@ -11,6 +11,7 @@ use crate::profile::{Note, ProfileName};
 use crate::render;
 use crate::vault::Vault;
 use crate::vault::keyring::Keyring;
+use crate::vault::session::Freshness;
 use crate::vault::sidecar::Sidecar;
 use crate::vault::unlock::{KeyChoice, candidates};
 use crate::wrap::EnrolledKey;
@@ -174,7 +175,7 @@ fn explain(
     };
     // One key opens one thing; a token that is here comes before the others.
     let touches = usize::from(keys.iter().any(|key| key.needs_touch()));
-    let ends = sealed(ctx, vault, snapshot.keyring.as_ref(), chain)?;
+    let ends = sealed(Freshness::at_present(ctx), vault, snapshot.keyring.as_ref(), chain)?;
     let done = match ends.iter().rposition(Option::is_some) {
         Some(last) if !wishes.refreshes() => last + 1,
         Some(_) | None => 0,
@@ -252,7 +253,7 @@ fn explained(
     ExplainedStep {
         call: step.call(),
         profile: step.profile().to_string(),
-        facts: step.facts(&default_session_name(ctx)),
+        facts: step.facts(&default_session_name(&ctx.env)),
         code,
         oath: None,
         cache,

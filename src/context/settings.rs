@@ -1,6 +1,7 @@
 //! `config.toml`: tapvault's own few settings. It names commands to run, so it is refused when others can write it.
 
 use crate::error::{Error, ErrorKind, Result, io};
+use crate::profile::value::Seconds;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
@@ -23,6 +24,15 @@ pub struct Settings {
     /// Leaves out the line "presence: none".
     #[serde(default)]
     pub quiet_presence: bool,
+    /// Whether requests go through an agent. Yes unless set.
+    pub agent: Option<bool>,
+    /// Whether the agent holds a PIN while its token stays plugged in. Yes unless set.
+    pub hold_pin: Option<bool>,
+    /// For how long the agent hands a session out again without a touch; not at all unless set.
+    pub lease: Option<Lease>,
+    /// Which requests share a touch.
+    #[serde(default)]
+    pub join: Join,
     /// An access key that is older is worth a word in `list`, `explain` and `doctor`.
     pub max_key_age: Option<Days>,
     /// `[profile.NAME]`: what holds for one profile only.
@@ -36,6 +46,49 @@ pub struct Settings {
 pub struct ProfileSettings {
     /// The OATH account on the token that gives the profile's MFA codes: `issuer:account`, or the account alone.
     pub oath: Option<String>,
+    /// As [`Settings::lease`].
+    pub lease: Option<Lease>,
+}
+
+/// Which requests share a touch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Join {
+    /// Those with the same parent, or of the same terminal session.
+    #[default]
+    Family,
+    /// All.
+    Any,
+}
+
+/// For how long a session may be handed out again without a touch: `15m`. 0 is not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Lease(pub Seconds);
+
+impl Lease {
+    /// The longest: half a day. In seconds.
+    pub const LONGEST: u32 = 12 * 3600;
+}
+
+impl FromStr for Lease {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse::<Seconds>() {
+            Ok(seconds) if seconds.0 <= Lease::LONGEST => Ok(Lease(seconds)),
+            Ok(_) => Err("a lease lasts 12h at most"),
+            Err(_) => Err("expected a length of time such as 15m"),
+        }
+    }
+}
+
+impl TryFrom<String> for Lease {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 /// An age in days: `90d`.
@@ -115,6 +168,12 @@ impl Settings {
             )
             .hint("docs/cli.md lists the settings")
         })
+    }
+
+    /// For how many seconds sessions of `profile` may be leased; 0 is not at all.
+    pub fn lease_of(&self, profile: &str) -> u32 {
+        let own = self.profiles.get(profile).and_then(|profile| profile.lease);
+        own.or(self.lease).map_or(0, |lease| lease.0.0)
     }
 
     /// How much life a cached session must have left to be handed out. In seconds.

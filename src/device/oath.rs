@@ -125,19 +125,24 @@ impl<'a> Authenticator<'a> {
         purpose: &str,
         touches: &mut Touches<'_>,
     ) -> Result<Code> {
-        let token = self.token();
+        let (token, ctx) = (self.token(), self.ctx);
+        ctx.dialogue.must_be_heard()?;
+        // Outside: the card is let go of before what is shown is taken away.
+        let mut awaited = None;
         let outcome = self.with(|oath| {
             if account.touch != Some(Touch::NotRequired) {
-                touches.announce(&token, purpose);
+                awaited = Some(touches.announce(&token, purpose));
             }
             match oath.calculate(account, step()) {
-                Err(token::Error::NoTouch { waited }) => {
-                    touches.again(&token, purpose, waited.as_secs());
+                // Nobody has to touch for somebody who has gone.
+                Err(token::Error::NoTouch { waited }) if ctx.dialogue.must_be_heard().is_ok() => {
+                    awaited = Some(touches.again(awaited.take(), &token, purpose, waited.as_secs()));
                     oath.calculate(account, step())
                 }
                 outcome => outcome,
             }
         });
+        drop(awaited);
         outcome
             .map_err(|failure| failure.said(&token))?
             .map_err(|err| missed_twice(&err, &token, purpose))

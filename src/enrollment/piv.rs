@@ -6,7 +6,7 @@ use super::NewKey;
 use crate::context::{Context, host_name};
 use crate::device::{self, describe, missed_twice};
 use crate::error::{Error, ErrorKind, Result};
-use crate::presence::Touches;
+use crate::presence::{Awaited, Touches};
 use crate::secret::SecretText;
 use crate::token::admin::{Admin, CertificateText, ManagementKey, ManagementKeyKind, SlotState};
 use crate::token::card::{ReaderName, Readers};
@@ -187,8 +187,9 @@ impl<'a> ChosenToken<'a> {
         }
         self.authenticate(info.kind, pin.as_ref())?;
         let management = Management { touch: info.touch };
-        management.announce(&label, touches);
+        let awaited = management.announce(&label, touches);
         let point = self.admin.generate(slot, policies).map_err(said)?;
+        drop(awaited);
         let made = Made { slot, policies, point };
         let certified = self.certify(&made, name, pin.as_ref(), &management, touches);
         certified.map_err(|error| {
@@ -252,14 +253,15 @@ impl<'a> ChosenToken<'a> {
             made_at: u64::try_from(self.ctx.now().as_second()).unwrap_or_default(),
         };
         let pin = pin.map(|pin| pin.expose().as_bytes());
-        touches.announce(&label, purpose);
+        let mut awaited = Some(touches.announce(&label, purpose));
         let mut signed = self.admin.self_sign(made.slot, &made.point, made.policies, &text, pin);
         if let Err(token::Error::NoTouch { waited }) = signed {
-            touches.again(&label, purpose, waited.as_secs());
+            awaited = Some(touches.again(awaited, &label, purpose, waited.as_secs()));
             signed = self.admin.self_sign(made.slot, &made.point, made.policies, &text, pin);
         }
+        drop(awaited);
         let signed = signed.map_err(|err| missed_twice(&err, &label, purpose))?;
-        management.announce(&label, touches);
+        let _awaited = management.announce(&label, touches);
         self.admin
             .write_certificate(made.slot, &signed)
             .map_err(|err| describe(&err, &label))
@@ -306,11 +308,11 @@ struct Management {
 }
 
 impl Management {
-    fn announce(&self, token: &str, touches: &mut Touches<'_>) {
-        if self.touch != TouchPolicy::Never {
+    fn announce<'a>(&self, token: &str, touches: &mut Touches<'a>) -> Option<Awaited<'a>> {
+        (self.touch != TouchPolicy::Never).then(|| {
             touches.plan_more(1);
-            touches.announce(token, "let its management key be used");
-        }
+            touches.announce(token, "let its management key be used")
+        })
     }
 }
 

@@ -28,22 +28,50 @@ const CARD_PROGRAMS: [&str; 8] = [
     "opensc-tool",
 ];
 
+/// A process as the kernel has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// Its name, up to 15 bytes.
+    pub name: String,
+    /// The one that started it, or took it over.
+    pub parent: i32,
+    /// Its session: a terminal window, a login, a service (credentials(7)).
+    pub session: i32,
+    /// When it started, in clock ticks after boot: with the number it names one process for ever.
+    pub started: u64,
+}
+
+impl Process {
+    /// The process `pid`, if there is one.
+    pub fn find(pid: i32) -> Option<Self> {
+        parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+}
+
 /// The names of the processes above this one, nearest first, as far as they tell a person something.
 pub fn callers() -> Vec<String> {
-    let mut names = Vec::new();
-    let mut pid = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    chain_from(parent).into_iter().map(|process| process.name).collect()
+}
+
+/// The processes from `pid` upwards, as far as they tell a person something.
+pub fn chain_from(pid: Option<i32>) -> Vec<Process> {
+    let mut chain = Vec::new();
+    let mut pid = pid;
     while let Some(current) = pid {
-        let Some((name, parent)) = name_and_parent(current) else {
+        let Some(process) = Process::find(current) else {
             break;
         };
-        if current == 1 || names.len() == MOST_CALLERS || SESSION_LEADERS.iter().any(|leader| name.starts_with(leader))
-        {
+        let tells_nothing = SESSION_LEADERS.iter().any(|leader| process.name.starts_with(leader));
+        if current == 1 || chain.len() == MOST_CALLERS || tells_nothing {
             break;
         }
-        names.push(name);
-        pid = Some(parent).filter(|parent| *parent > 0);
+        pid = Some(process.parent).filter(|parent| *parent > 0);
+        chain.push(process);
     }
-    names
+    chain
 }
 
 /// Programs now running that often hold a card, as "scdaemon (pid 812)". A guess: PC/SC does not tell who does.
@@ -64,16 +92,20 @@ pub fn likely_card_holders() -> Vec<String> {
         .collect()
 }
 
-/// From `/proc/PID/stat`: "PID (NAME) STATE PPID ..."; NAME may hold spaces and brackets (proc(5)).
-fn name_and_parent(pid: i32) -> Option<(String, i32)> {
-    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-fn parse_stat(stat: &str) -> Option<(String, i32)> {
+/// From `/proc/PID/stat`: "PID (NAME) STATE PPID PGRP SESSION ..."; NAME may hold spaces and brackets (proc_pid_stat(5)).
+fn parse_stat(stat: &str) -> Option<Process> {
     let (head, rest) = stat.rsplit_once(')')?;
-    let (_, name) = head.split_once('(')?;
-    let parent = rest.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some((name.to_owned(), parent))
+    let (pid, name) = head.split_once('(')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // The field numbered N there stands at N - 3 here.
+    let field = |number: usize| fields.get(number - 3);
+    Some(Process {
+        pid: pid.trim().parse().ok()?,
+        name: name.to_owned(),
+        parent: field(4)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
+        started: field(22)?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -82,7 +114,13 @@ mod tests {
 
     #[test]
     fn a_process_name_with_brackets_is_read_whole() {
-        assert_eq!(parse_stat("7 (a) b) (c) S 3 7 7"), Some(("a) b) (c".into(), 3)));
+        let stat = "7 (a) b) (c) S 3 7 5 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 4242 9 9";
+        let process = parse_stat(stat).expect("parsed");
+        assert_eq!(process.name, "a) b) (c");
+        assert_eq!(
+            (process.pid, process.parent, process.session, process.started),
+            (7, 3, 5, 4242)
+        );
         assert_eq!(parse_stat("garbage"), None);
     }
 }

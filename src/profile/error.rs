@@ -172,7 +172,7 @@ impl fmt::Display for BadValue<'_> {
             Origin::File { place, .. } => write!(f, "{place}: {key} = {value}: {why}"),
             Origin::Env(name) => write!(f, "{name}={value}: {why}"),
             Origin::Flag(flag) => write!(f, "{flag} {value}: {why}"),
-            Origin::Default(_) => write!(f, "{key} = {value}: {why}"),
+            Origin::Default(_) | Origin::Told(_) => write!(f, "{key} = {value}: {why}"),
         }
     }
 }

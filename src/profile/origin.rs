@@ -63,6 +63,8 @@ pub enum Origin {
     },
     /// Nobody said anything; why it is this value.
     Default(&'static str),
+    /// Another process of this program knows; its words for the origin.
+    Told(#[serde(serialize_with = "plain")] Arc<str>),
 }
 
 impl Origin {
@@ -70,7 +72,7 @@ impl Origin {
     pub fn place(&self) -> Option<&Place> {
         match self {
             Origin::File { place, .. } => Some(place),
-            Origin::Flag(_) | Origin::Env(_) | Origin::Default(_) => None,
+            Origin::Flag(_) | Origin::Env(_) | Origin::Default(_) | Origin::Told(_) => None,
         }
     }
 
@@ -95,6 +97,7 @@ impl fmt::Display for Origin {
             Origin::Env(name) => f.write_str(name),
             Origin::File { place, .. } => place.fmt(f),
             Origin::Default(why) => write!(f, "default: {why}"),
+            Origin::Told(words) => f.write_str(words),
         }
     }
 }

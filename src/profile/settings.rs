@@ -39,6 +39,26 @@ pub struct Profile {
     pub notes: Vec<Note>,
 }
 
+impl Profile {
+    /// A profile of which only the name is known: for a plan that was made elsewhere.
+    pub fn unsaid(name: ProfileName) -> Self {
+        Profile {
+            name,
+            place: None,
+            region: None,
+            output: None,
+            mfa_serial: None,
+            mfa_process: None,
+            role: Role::default(),
+            source: Source::default(),
+            durations: Durations::default(),
+            endpoints: Endpoints::default(),
+            static_keys: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// The settings of a role.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {

@@ -65,6 +65,12 @@ impl Terminal {
         Some(Terminal(file))
     }
 
+    /// The session that it controls, by number.
+    pub fn session(&self) -> Option<u64> {
+        let session = rustix::termios::tcgetsid(&self.0).ok()?;
+        u64::try_from(session.as_raw_nonzero().get()).ok()
+    }
+
     /// Who has it now; `None` when it has gone.
     pub fn standing(&self) -> Option<Standing> {
         standing(&self.0)

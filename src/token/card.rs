@@ -9,6 +9,7 @@ mod wait;
 pub(super) use wait::on_helper_thread;
 
 use super::{Error, Result, ServiceFault, apdu::Transmit};
+use std::sync::Arc;
 use std::{
     ffi::{CStr, CString},
     fmt, thread,
@@ -17,7 +18,7 @@ use std::{
 use zeroize::Zeroizing;
 
 /// Hears one line per APDU: the instruction's name and the status word, never data.
-pub type Observer = fn(&str);
+pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A reader's name, as PC/SC has it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,7 +99,7 @@ impl Readers {
             handle: wait::Turn::Here(handle),
             protocol,
             reader: reader.clone(),
-            observer: self.observer,
+            observer: self.observer.clone(),
             had_turn: true,
         })
     }
@@ -162,7 +163,7 @@ impl Card {
             was_reset,
             protocol: self.protocol,
             reader,
-            observer: self.observer,
+            observer: self.observer.clone(),
         })
     }
 }
@@ -191,7 +192,7 @@ impl Transmit for Transaction<'_> {
     }
 
     fn note(&mut self, line: fmt::Arguments<'_>) {
-        if let Some(observer) = self.observer {
+        if let Some(observer) = &self.observer {
             observer(&line.to_string());
         }
     }

@@ -7,7 +7,7 @@ use super::folder::Folder;
 use super::name::hex;
 use super::payload::FORMAT;
 use crate::error::{Error, ErrorKind, Result};
-use crate::wrap::{EnrolledKey, KeyName, PresentKey, Verifier};
+use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, Verifier};
 use age::Recipient;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -64,6 +64,30 @@ impl KeyList {
     /// Whether a token is enrolled, so that every use needs a touch unless touchless keys were allowed beside it.
     pub fn has_token(&self) -> bool {
         self.keys.iter().any(EnrolledKey::needs_touch)
+    }
+
+    /// What has to be said at each use: that no touch stands before the entries, or a weaker one. `quiet` leaves out the former.
+    pub fn presence_notes(&self, quiet: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        for key in &self.keys {
+            if let KeyKind::Piv(details) = &key.kind
+                && let Some(weakness) = details.weakness()
+            {
+                notes.push(format!("presence of {} is weaker: {weakness}", key.name));
+            }
+        }
+        if quiet {
+            return notes;
+        }
+        if !self.has_token() {
+            notes.push(
+                "presence: none (no token is enrolled; any program of yours that can use the key can open the entries)"
+                    .into(),
+            );
+        } else if self.touchless_beside_token {
+            notes.push("presence: none (a key without a touch is enrolled beside the token)".into());
+        }
+        notes
     }
 
     /// SHA-256 of K.

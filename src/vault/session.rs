@@ -10,6 +10,7 @@ use super::sidecar::{Sidecar, SidecarKind};
 use super::unlock::Unlocked;
 use super::{SESSIONS, Vault};
 use crate::agefile::{AgeFile, seal};
+use crate::context::Context;
 use crate::credential::Session;
 use crate::error::{ErrorKind, Result};
 use crate::presence::Touches;
@@ -52,6 +53,14 @@ pub struct Freshness {
 }
 
 impl Freshness {
+    /// As the clock and the settings have it.
+    pub fn at_present(ctx: &Context) -> Self {
+        Freshness {
+            now: ctx.now(),
+            min_ttl: ctx.settings.min_ttl(),
+        }
+    }
+
     /// Whether a session that ends at `expires` is fresh.
     pub fn holds(self, expires: Timestamp) -> bool {
         expires.duration_since(self.now) >= SignedDuration::from_secs(i64::from(self.min_ttl))

@@ -5,6 +5,7 @@ use crate::agefile::{self, AgeFile};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::{self, Inherit};
+use crate::prompt::Helper;
 use crate::secret::SecretText;
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, scrypt};
@@ -117,15 +118,19 @@ fn new_passphrase(name: &KeyName, ctx: &Context) -> Result<SecretText> {
 }
 
 fn existing_passphrase(name: &KeyName, ctx: &Context) -> Result<SecretText> {
-    match &ctx.settings.passphrase_command {
-        Some(command) => from_command(command),
-        None => ctx.dialogue.ask_secret(&format!("passphrase of {name}")),
+    match (&ctx.settings.passphrase_command, ctx.dialogue.elsewhere()) {
+        (Some(_), Some(person)) => person.run(&Helper::Passphrase),
+        (Some(command), None) => from_command(command),
+        (None, _) => ctx.dialogue.ask_secret(&format!("passphrase of {name}")),
     }
 }
 
 /// The first line that the command prints. It is never an environment variable: those are inherited by every child and
 /// shown to every program of the user.
-fn from_command(command: &str) -> Result<SecretText> {
+///
+/// # Errors
+/// [`ErrorKind::Pin`] when it fails or prints nothing.
+pub fn from_command(command: &str) -> Result<SecretText> {
     let output = process::capture(command, "passphrase_command", Inherit::NoSecrets, COMMAND_PATIENCE)
         .map_err(|error| Error::new(ErrorKind::Pin, error.message()).hint("it is set in config.toml"))?;
     let line = output.expose().lines().next().unwrap_or_default();

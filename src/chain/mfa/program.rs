@@ -6,6 +6,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::process;
 use crate::profile::Sourced;
 use crate::profile::value::Command;
+use crate::profile::value::MfaSerial;
+use crate::prompt::Helper;
 use crate::secret::SecretText;
 use std::time::Duration;
 
@@ -19,9 +21,13 @@ const PROCESS_RUNS: usize = 3;
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when it fails, prints no code, or is never done within one half minute.
-pub(super) fn code(ctx: &Context, command: &Sourced<Command>) -> Result<Draft> {
+pub(super) fn code(ctx: &Context, serial: &MfaSerial, command: &Sourced<Command>) -> Result<Draft> {
     let again = "the half minute ended while mfa_process ran, so nobody knows which one its code is of";
-    let outcome = in_one_step(|| now_step(ctx), || run(command), || ctx.dialogue.tell(again))?;
+    let outcome = in_one_step(
+        || now_step(ctx),
+        || run(ctx, serial, command),
+        || ctx.dialogue.tell(again),
+    )?;
     outcome.ok_or_else(|| {
         Error::new(
             ErrorKind::Config,
@@ -34,19 +40,30 @@ pub(super) fn code(ctx: &Context, command: &Sourced<Command>) -> Result<Draft> {
     })
 }
 
-fn run(command: &Sourced<Command>) -> Result<SecretText> {
-    let output = process::capture(
-        command.value.line(),
-        "mfa_process",
-        process::Inherit::All,
-        PROCESS_PATIENCE,
-    )?;
+fn run(ctx: &Context, serial: &MfaSerial, command: &Sourced<Command>) -> Result<SecretText> {
+    let output = match ctx.dialogue.elsewhere() {
+        Some(person) => person.run(&Helper::Mfa(serial.as_str().to_owned()))?,
+        None => output(command)?,
+    };
     parse(output.expose()).ok_or_else(|| {
         Error::new(
             ErrorKind::Config,
             format!("mfa_process ({}) printed no code of 6 digits", command.origin),
         )
     })
+}
+
+/// What `mfa_process` prints, run here.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when it fails or prints nothing.
+pub fn output(command: &Sourced<Command>) -> Result<SecretText> {
+    process::capture(
+        command.value.line(),
+        "mfa_process",
+        process::Inherit::All,
+        PROCESS_PATIENCE,
+    )
 }
 
 /// A code of a program, and the time step that it is of: the one in which the program ran from beginning to end. `None` when

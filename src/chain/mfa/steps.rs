@@ -99,7 +99,7 @@ impl Steps {
         };
         if spent > 0 {
             let left = u64::try_from(spent * STEP - now.rem_euclid(STEP)).unwrap_or_default();
-            ctx.dialogue.count_down(words, left);
+            ctx.dialogue.count_down(words, left)?;
         }
         Ok(())
     }

@@ -132,6 +132,15 @@ impl<'a> PresentPiv<'a> {
         self
     }
 
+    /// Takes the PIN that is held for the token, if this command has none of its own.
+    fn take_held(&mut self, token: &str) {
+        if self.pin.is_none()
+            && let Some(keeper) = &self.ctx.keeper
+        {
+            self.pin = keeper.pin(token);
+        }
+    }
+
     /// Runs one operation of the slot key: PIN if needed, the line before the touch, and once more after a missed touch.
     fn operate<T>(
         &mut self,
@@ -142,7 +151,9 @@ impl<'a> PresentPiv<'a> {
         let (ctx, token, policies) = (self.ctx, self.details.token(), self.policies);
         let said = |err: token::Error| describe(&err, &token);
         // Nobody is kept waiting while a person types, so that is done first where it is known that a PIN is needed.
+        ctx.dialogue.must_be_heard()?;
         let seen = self.pin_seen.take().filter(|(_, when)| when.elapsed() < RECENT);
+        self.take_held(&token);
         let typed = match seen {
             Some((status, _)) if self.pin.is_none() && pin_needed(policies.pin, status) => {
                 Some((ask_pin(ctx, &token, status)?, status))
@@ -174,6 +185,7 @@ impl<'a> PresentPiv<'a> {
                 (_, _, PinStatus::Blocked) => return Err(said(token::Error::PinBlocked)),
                 (Some(pin), _, _) => pin,
                 (None, Some(_), PinStatus::Tries(tries)) if tries < FEWEST_TRIES => {
+                    forget(ctx, &token);
                     return Err(Error::new(
                         ErrorKind::Pin,
                         format!("{token} has {tries} PIN try left; the PIN was not sent again by itself"),
@@ -191,15 +203,21 @@ impl<'a> PresentPiv<'a> {
                     pin
                 }
             };
-            piv.verify(pin.expose().as_bytes()).map_err(said)?;
+            piv.verify(pin.expose().as_bytes())
+                .inspect_err(|_| forget(ctx, &token))
+                .map_err(said)?;
+            if let Some(keeper) = &ctx.keeper {
+                keeper.keep_pin(&token, &pin);
+            }
             self.pin = Some(pin);
         }
-        if policies.touch != TouchPolicy::Never {
-            touches.announce(&token, purpose);
-        }
+        let mut awaited = (policies.touch != TouchPolicy::Never).then(|| touches.announce(&token, purpose));
         let mut outcome = operation(&mut piv, policies);
-        if let Err(token::Error::NoTouch { waited }) = outcome {
-            touches.again(&token, purpose, waited.as_secs());
+        // Nobody has to touch for somebody who has gone.
+        if let Err(token::Error::NoTouch { waited }) = outcome
+            && ctx.dialogue.must_be_heard().is_ok()
+        {
+            awaited = Some(touches.again(awaited, &token, purpose, waited.as_secs()));
             // A key that wants its PIN every time has used it up with the missed touch.
             if policies.pin == PinPolicy::Always
                 && let Some(pin) = self.pin.take()
@@ -211,6 +229,7 @@ impl<'a> PresentPiv<'a> {
         }
         self.selected = Some(piv.pause());
         drop(transaction);
+        drop(awaited);
         outcome.map_err(|err| missed_twice(&err, &token, purpose))
     }
 }
@@ -278,6 +297,13 @@ impl Drop for PresentPiv<'_> {
         {
             let _ = Piv::resume(&mut transaction, paused).drop_pin();
         }
+    }
+}
+
+/// A PIN that was refused, or may be the last to be tried, is held no longer.
+fn forget(ctx: &Context, token: &str) {
+    if let Some(keeper) = &ctx.keeper {
+        keeper.drop_pin(token);
     }
 }
 

@@ -1,0 +1,376 @@
+//! Asks the agent for credentials and is the person's side meanwhile: shows its words, asks its questions, runs the programs that
+//! the config names. Starts an agent if there is none; does without one where there can be none.
+
+mod start;
+
+use super::place::Place;
+use super::protocol::frame::{self, Frame};
+use super::protocol::plan::Plan;
+use super::protocol::{
+    Answer, Failure, Folders, Greeting, NETWORK, Opening, Program, Question, Request, Screen, Spoken, Status, USER,
+    Wants, Word,
+};
+use super::run::{Wanted, alone};
+use crate::chain::Chain;
+use crate::chain::mfa::program;
+use crate::context::{Chatter, Context};
+use crate::credential::{Credentials, printed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::presence::Action;
+use crate::prompt::Awaited;
+use crate::secret::SecretText;
+use crate::vault::Vault;
+use crate::vault::unlock::KeyChoice;
+use crate::wrap::passphrase;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+pub use start::detach;
+
+/// How long an agent may take to say that it has understood; one that is stopped would never.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+
+/// How long it may be silent between two words. A touch and its second chance take 30 s, and others may come first.
+const BETWEEN_WORDS: Duration = Duration::from_secs(600);
+
+/// How long a frame that has begun may take.
+const FRAME_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether the agent may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As `config.toml` says.
+    Usual,
+    /// `--no-agent`.
+    Alone,
+}
+
+/// Credentials for `chain`: from the agent, or by this process alone.
+///
+/// # Errors
+/// Everything between a missing entry and a refusal by AWS.
+pub fn credentials(ctx: &Context, vault: &Vault, chain: &Chain, wanted: Wanted, way: Way) -> Result<Credentials> {
+    let refused = match Asked::new(ctx, vault, chain, &wanted, way)? {
+        Ok(asked) => match asked.ask(ctx, chain)? {
+            Outcome::Credentials(credentials) => return Ok(credentials),
+            Outcome::Elsewhere(why) => why,
+        },
+        Err(why) => why,
+    };
+    ctx.debug(|| format!("without the agent: {refused}"));
+    if wanted.lease > 0 {
+        ctx.dialogue
+            .note(&format!("nothing is leased, for that takes the agent: {refused}"));
+    }
+    alone(ctx, vault, chain, Wanted { lease: 0, ..wanted })
+}
+
+/// What the agent holds and does; `None` when none runs.
+///
+/// # Errors
+/// When it does not answer.
+pub fn status(ctx: &Context) -> Result<Option<Status>> {
+    match short(ctx, Wants::Status)? {
+        Some(Word::Status(status)) => Ok(Some(*status)),
+        Some(other) => Err(unexpected(&other)),
+        None => Ok(None),
+    }
+}
+
+/// Ends leases of `profile`, or all leases and PINs. Says how many of each; `None` when no agent runs.
+///
+/// # Errors
+/// When it does not answer.
+pub fn lock(ctx: &Context, profile: Option<String>) -> Result<Option<(usize, usize)>> {
+    match short(ctx, Wants::Lock { profile })? {
+        Some(Word::Locked { leases, pins }) => Ok(Some((leases, pins))),
+        Some(other) => Err(unexpected(&other)),
+        None => Ok(None),
+    }
+}
+
+/// A question that the agent answers at once.
+fn short(ctx: &Context, wants: Wants) -> Result<Option<Word>> {
+    let Some(stream) = Place::of(&ctx.paths).connect()? else {
+        return Ok(None);
+    };
+    let greeting = Greeting::ours();
+    frame::write(&stream, &Opening { greeting, wants }, &[])?;
+    let frame = frame::read(&stream, Some(FIRST_WORD), FRAME_PATIENCE).map_err(|error| {
+        error
+            .within("the agent does not answer")
+            .hint("end its process; what it holds ends with it")
+    })?;
+    match frame {
+        Some(frame) => frame.parse().map(Some),
+        // It ended at this moment, and holds nothing any more.
+        None => Ok(None),
+    }
+}
+
+fn unexpected(word: &Word) -> Error {
+    match word {
+        Word::OtherVersion(theirs) => Error::new(
+            ErrorKind::Other,
+            format!(
+                "the agent that runs is of version {}, and this is {}",
+                theirs.version,
+                env!("CARGO_PKG_VERSION")
+            ),
+        )
+        .hint("it ends when nothing asks for it; or end its process"),
+        _ => Error::new(ErrorKind::Other, "the agent answered something else than it was asked"),
+    }
+}
+
+enum Outcome {
+    Credentials(Credentials),
+    /// Why the agent can't serve the request.
+    Elsewhere(String),
+}
+
+/// What came of one connection.
+enum Talk {
+    Ended(Outcome),
+    /// The agent has gone without a last word.
+    Broken,
+    /// It is of an earlier version, and makes room.
+    MakesRoom,
+}
+
+/// A request on its way to the agent.
+struct Asked {
+    opening: Opening,
+    code: Option<SecretText>,
+    place: Place,
+}
+
+impl Asked {
+    /// The request; the inner error is why the agent is not asked.
+    fn new(
+        ctx: &Context,
+        vault: &Vault,
+        chain: &Chain,
+        wanted: &Wanted,
+        way: Way,
+    ) -> Result<std::result::Result<Self, String>> {
+        let not = |why: &str| Ok(Err(why.to_owned()));
+        if way == Way::Alone {
+            return not("--no-agent");
+        }
+        if ctx.settings.agent == Some(false) {
+            return not("agent = false in config.toml");
+        }
+        let key = match &wanted.key {
+            KeyChoice::Any => None,
+            KeyChoice::Named(name) => Some(name.to_string()),
+            // The key on paper opens everything, for ever: it stays in this process.
+            KeyChoice::Recovery => return not("the recovery key is typed"),
+        };
+        let Some(plan) = Plan::of(chain) else {
+            return not("the chain begins outside the vault");
+        };
+        // Without a token there is no touch to share, and the keychain is reached from here, not from where the agent began.
+        if wanted.lease == 0 && !vault.has_token()? {
+            return not("no token is enrolled");
+        }
+        let set = |names: &[&str]| -> BTreeMap<String, String> {
+            let value = |name: &&str| Some(((*name).to_owned(), ctx.env.text(name)?.to_owned()));
+            names.iter().filter_map(value).collect()
+        };
+        let code = wanted.codes.given.clone();
+        let request = Request {
+            folders: Folders::of(&ctx.paths),
+            plan,
+            network: set(&NETWORK),
+            user: set(&USER),
+            command: match &wanted.action {
+                Action::Run(words) => Some(shown(words)),
+                Action::Export => None,
+            },
+            key,
+            refresh: wanted.refresh,
+            gives_code: code.is_some(),
+            codes: wanted.codes.source.map(Into::into),
+            lease: wanted.lease,
+            screen: screen(ctx),
+            debug: ctx.chatter == Chatter::Debug,
+        };
+        Ok(Ok(Asked {
+            opening: Opening {
+                greeting: Greeting::ours(),
+                wants: Wants::Credentials(Box::new(request)),
+            },
+            code,
+            place: Place::of(&ctx.paths),
+        }))
+    }
+
+    fn ask(&self, ctx: &Context, chain: &Chain) -> Result<Outcome> {
+        let mut asked_again = false;
+        loop {
+            let stream = match self.place.connect() {
+                Ok(Some(stream)) => stream,
+                Ok(None) => match start::started(ctx, &self.place) {
+                    Ok(stream) => stream,
+                    Err(why) => return Ok(Outcome::Elsewhere(why)),
+                },
+                Err(error) => {
+                    ctx.dialogue.note(&format!("the agent is not used: {error}"));
+                    return Ok(Outcome::Elsewhere("its socket is not safe".into()));
+                }
+            };
+            match self.talk(ctx, chain, &stream)? {
+                Talk::Ended(outcome) => return Ok(outcome),
+                Talk::Broken | Talk::MakesRoom if asked_again => {
+                    return Err(
+                        Error::new(ErrorKind::Other, "the agent ended twice while it worked on this")
+                            .hint("--no-agent does it without one"),
+                    );
+                }
+                Talk::MakesRoom => {}
+                // Nobody knows whether the code was used, and AWS takes it once.
+                Talk::Broken if self.code.is_some() => {
+                    return Err(Error::new(
+                        ErrorKind::Other,
+                        "the agent ended while it worked on this; the code may be spent",
+                    )
+                    .hint("try again with the next code"));
+                }
+                Talk::Broken => ctx.dialogue.tell("the agent ended; asking again"),
+            }
+            asked_again = true;
+        }
+    }
+
+    fn talk(&self, ctx: &Context, chain: &Chain, stream: &UnixStream) -> Result<Talk> {
+        let code = self.code.as_ref().map_or(&b""[..], |code| code.expose().as_bytes());
+        match frame::encode(&self.opening, code) {
+            Ok(bytes) if std::io::Write::write_all(&mut &*stream, &bytes).is_err() => return Ok(Talk::Broken),
+            Ok(_) => {}
+            Err(error) => return Ok(Talk::Ended(Outcome::Elsewhere(error.message().to_owned()))),
+        }
+        let mut awaited: Option<Awaited<'_>> = None;
+        let mut patience = FIRST_WORD;
+        loop {
+            let frame = match frame::read(stream, Some(patience), FRAME_PATIENCE) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(Talk::Broken),
+                Err(error) if patience == FIRST_WORD => {
+                    return Ok(Talk::Ended(Outcome::Elsewhere(error.message().to_owned())));
+                }
+                Err(error) => return Err(error.hint("--no-agent does it without the agent")),
+            };
+            patience = BETWEEN_WORDS;
+            match frame.parse()? {
+                Word::Heard => {}
+                Word::OtherVersion(theirs) => {
+                    let ours = Greeting::ours();
+                    if theirs.is_older_than(&ours) {
+                        return Ok(Talk::MakesRoom);
+                    }
+                    let why = format!("it is of version {}, later than this one", theirs.version);
+                    return Ok(Talk::Ended(Outcome::Elsewhere(why)));
+                }
+                Word::Elsewhere(why) => return Ok(Talk::Ended(Outcome::Elsewhere(why))),
+                Word::Say { voice, line } => match voice {
+                    Spoken::Tell => ctx.dialogue.tell(&line),
+                    Spoken::Note => ctx.dialogue.note(&line),
+                    Spoken::Debug => ctx.dialogue.debug(&line),
+                },
+                Word::Touch { line } => {
+                    drop(awaited.take());
+                    awaited = Some(ctx.dialogue.touch(&line));
+                }
+                Word::Touched => drop(awaited.take()),
+                Word::CountDown { words, seconds } => ctx.dialogue.tell(&format!("{words} {seconds} s")),
+                Word::Ask { how, question } => reply(stream, ask(ctx, how, &question)),
+                Word::Run(program) => reply(stream, run(ctx, chain, &program)),
+                Word::Credentials => {
+                    return credentials_of(ctx, &frame).map(|it| Talk::Ended(Outcome::Credentials(it)));
+                }
+                Word::Failed(failure) => return Err(failure.into()),
+                word @ (Word::Status(_) | Word::Locked { .. }) => return Err(unexpected(&word)),
+            }
+        }
+    }
+}
+
+fn credentials_of(ctx: &Context, frame: &Frame) -> Result<Credentials> {
+    printed::parse(&frame.text()?, "the agent", ctx.now())
+}
+
+fn reply(stream: &UnixStream, answer: Result<SecretText>) {
+    // If the agent has gone, the next read tells.
+    let _ = match &answer {
+        Ok(text) => frame::write(stream, &Answer::Given, text.expose().as_bytes()),
+        Err(error) => frame::write(stream, &Answer::Failed(Failure::from(error)), &[]),
+    };
+}
+
+fn ask(ctx: &Context, how: Question, question: &str) -> Result<SecretText> {
+    match how {
+        Question::Line => ctx.dialogue.ask(question).map(|line| SecretText::copy_of(&line)),
+        Question::Secret => ctx.dialogue.ask_secret(question),
+        Question::Consent => ctx
+            .dialogue
+            .confirm(question)
+            .map(|yes| SecretText::copy_of(if yes { "y" } else { "n" })),
+    }
+}
+
+/// Runs a program that this client's own config names: the agent can only say which.
+fn run(ctx: &Context, chain: &Chain, which: &Program) -> Result<SecretText> {
+    let command = match which {
+        Program::Mfa { serial } => {
+            let mut devices = chain.steps.iter().filter_map(|step| step.mfa());
+            let process = devices
+                .find(|mfa| mfa.serial.value.as_str() == serial)
+                .and_then(|mfa| mfa.process.as_ref());
+            return program::output(process.ok_or_else(no_program)?);
+        }
+        Program::Passphrase => ctx.settings.passphrase_command.as_ref(),
+    };
+    passphrase::from_command(command.ok_or_else(no_program)?)
+}
+
+fn no_program() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "the agent asks for a program that is not configured here",
+    )
+}
+
+/// The command's words, as far as anybody is shown them: a request has a bound, and a command line may be megabytes.
+fn shown(words: &[String]) -> Vec<String> {
+    const ENOUGH: usize = 200;
+    let mut room = ENOUGH;
+    let mut shown = Vec::new();
+    for word in words {
+        if room == 0 {
+            break;
+        }
+        let cut: String = word.chars().take(room).collect();
+        room -= cut.chars().count();
+        shown.push(cut);
+    }
+    shown
+}
+
+fn screen(ctx: &Context) -> Screen {
+    let asks = ctx.dialogue.has_terminal();
+    // Who can ask writes on the terminal, whatever stderr is.
+    let place = match asks {
+        true => ctx.dialogue.terminal_session().map(|session| (0, session, 0)),
+        false => std::fs::metadata("/proc/self/fd/2")
+            .ok()
+            .map(|file| (file.dev(), file.ino(), file.rdev())),
+    };
+    Screen {
+        asks,
+        // Without any stderr nothing is seen, and each is its own.
+        place: place.unwrap_or((1, u64::from(std::process::id()), 0)),
+    }
+}

@@ -1,0 +1,178 @@
+//! Where an agent's socket lies, and how it is reached there.
+
+use super::protocol::Folders;
+use crate::context::Paths;
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::vault::folder::{Folder, Lock};
+use crate::vault::name::hex;
+use rustix::fs::{Mode, OFlags};
+use sha2::{Digest, Sha256};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// The longest path of a socket, without the byte that ends it (unix(7)).
+const LONGEST_PATH: usize = 107;
+
+/// The place of the agent that serves one vault.
+#[derive(Clone, Debug)]
+pub struct Place {
+    folder: Folder,
+    name: String,
+}
+
+/// Which file a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketId(u64, u64);
+
+impl Folders {
+    /// Those of `paths`, as text.
+    pub fn of(paths: &Paths) -> Self {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        Folders {
+            config: text(&paths.config),
+            vault: text(&paths.vault),
+            state: text(&paths.state),
+        }
+    }
+}
+
+impl Place {
+    /// The place for the vault of `paths`; one with other settings or another memory is another one.
+    pub fn of(paths: &Paths) -> Self {
+        let Folders { config, vault, state } = Folders::of(paths);
+        let digest = Sha256::digest([config, vault, state].join("\0"));
+        Place {
+            folder: Folder::at(&paths.runtime),
+            name: format!("agent-{}", &hex(&digest)[..12]),
+        }
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join(self.file())
+    }
+
+    fn file(&self) -> String {
+        format!("{}.sock", self.name)
+    }
+
+    /// Connects; `None` when nobody listens.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when others could have put the socket there.
+    pub fn connect(&self) -> Result<Option<UnixStream>> {
+        let metadata = match std::fs::metadata(self.folder.path()) {
+            Ok(metadata) => metadata,
+            Err(_) => return Ok(None),
+        };
+        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+            self.folder.check()?;
+        }
+        Ok(self.reach(|path| UnixStream::connect(path)).ok())
+    }
+
+    /// The right to be the agent here, held until dropped; `None` when another process has it.
+    ///
+    /// # Errors
+    /// When nothing can be written there.
+    pub fn claim(&self) -> Result<Option<Lock>> {
+        self.folder.ensure()?;
+        self.folder.try_lock_called(&format!("{}.lock", self.name))
+    }
+
+    /// Listens there. Call it with the place claimed: a socket that is left from an agent that was killed is replaced.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn listen(&self) -> Result<(UnixListener, SocketId)> {
+        let said = |err: &std::io::Error| io("listening at", &self.socket(), err);
+        match std::fs::remove_file(self.socket()) {
+            Err(err) if err.kind() != std::io::ErrorKind::NotFound => return Err(said(&err)),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = self.reach(|path| UnixListener::bind(path)).map_err(|err| said(&err))?;
+        // The folder lets nobody else in, so there is no moment in which others could connect.
+        std::fs::set_permissions(self.socket(), PermissionsExt::from_mode(0o600)).map_err(|err| said(&err))?;
+        let id = self.present().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Other,
+                format!("{} was removed at once", self.socket().display()),
+            )
+        })?;
+        Ok((listener, id))
+    }
+
+    /// Which socket is there now.
+    pub fn present(&self) -> Option<SocketId> {
+        let metadata = std::fs::symlink_metadata(self.socket()).ok()?;
+        Some(SocketId(metadata.dev(), metadata.ino()))
+    }
+
+    /// Removes the socket if it is that one.
+    pub fn leave(&self, id: SocketId) {
+        if self.present() == Some(id) {
+            let _ = std::fs::remove_file(self.socket());
+        }
+    }
+
+    /// Calls `with` with a path of the socket that is short enough for the system.
+    fn reach<T>(&self, with: impl Fn(&Path) -> std::io::Result<T>) -> std::io::Result<T> {
+        let path = self.socket();
+        if path.as_os_str().len() <= LONGEST_PATH {
+            return with(&path);
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder: OwnedFd = rustix::fs::open(self.folder.path(), flags, Mode::empty())?;
+        with(
+            &Path::new("/proc/self/fd")
+                .join(folder.as_raw_fd().to_string())
+                .join(self.file()),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(below: &Path) -> Place {
+        let folder = Folder::at(below);
+        folder.ensure().expect("a folder");
+        Place {
+            folder,
+            name: "agent-test".into(),
+        }
+    }
+
+    #[test]
+    fn a_socket_is_reached_however_long_its_path_is() {
+        let root = tempfile::tempdir().expect("a folder");
+        let place = place(&root.path().join("x".repeat(120)));
+        assert!(place.connect().expect("looked").is_none());
+        let (_listener, id) = place.listen().expect("a listener");
+        assert!(place.connect().expect("looked").is_some());
+        place.leave(id);
+        assert!(place.connect().expect("looked").is_none());
+    }
+
+    #[test]
+    fn a_socket_in_a_folder_that_others_may_enter_is_not_believed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("run");
+        let place = place(&folder);
+        let (_listener, _) = place.listen().expect("a listener");
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).expect("opened");
+        assert!(place.connect().is_err());
+    }
+
+    #[test]
+    fn a_socket_that_was_left_behind_is_replaced() {
+        let root = tempfile::tempdir().expect("a folder");
+        let place = place(&root.path().join("run"));
+        drop(place.listen().expect("a listener"));
+        assert!(place.connect().expect("looked").is_none(), "nobody listens");
+        assert!(place.listen().is_ok());
+    }
+}
