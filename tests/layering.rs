@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every source file with its text up to its unit tests, comments left out.
+/// Every source file with its code as [`as_it_runs`].
 fn sources() -> BTreeMap<String, String> {
     fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
         for item in fs::read_dir(folder).expect("a folder") {
@@ -25,16 +25,119 @@ fn sources() -> BTreeMap<String, String> {
         .map(|path| {
             let name = path.strip_prefix(&root).expect("below src").display().to_string();
             let text = fs::read_to_string(&path).expect("text");
-            let code: Vec<&str> = text
-                .lines()
-                .take_while(|line| line.trim() != "#[cfg(test)]")
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .collect();
-            (name, code.join("\n"))
+            (name, as_it_runs(&text))
         })
         .collect();
     assert!(sources.len() > 50, "the sources were found");
     sources
+}
+
+/// The code without comments and without what only tests have; imports in braces are written out, one a line.
+fn as_it_runs(text: &str) -> String {
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut code = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            skip_item(&mut lines, indent(line));
+        } else if is_import(line) {
+            let mut import = line.to_owned();
+            while !import.ends_with(';') {
+                import.push_str(lines.next().expect("an import ends"));
+            }
+            write_out("", import.trim_end_matches(';'), &mut code);
+        } else {
+            code.push(line.to_owned());
+        }
+    }
+    code.join("\n")
+}
+
+/// Passes over the item that an attribute stands before. As rustfmt leaves it, it ends on a line that is indented like the attribute;
+/// a text that looks like this end would only show more than is to be seen.
+fn skip_item<'t>(lines: &mut impl Iterator<Item = &'t str>, indented: usize) {
+    let is_end = |line: &str| {
+        let is_attribute = line.trim_start().starts_with("#[");
+        indent(line) == indented && !is_attribute && line.ends_with([';', ',', '}'])
+    };
+    lines.find(|line| is_end(line)).expect("an item ends");
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+fn is_import(line: &str) -> bool {
+    let words = ["use ", "pub use ", "pub(crate) use ", "pub(super) use "];
+    words.iter().any(|words| line.trim_start().starts_with(words))
+}
+
+/// `a::{b, c::{d, e}}` as `a::b`, `a::c::d` and `a::c::e`.
+fn write_out(before: &str, tree: &str, into: &mut Vec<String>) {
+    let tree = tree.trim();
+    let Some((path, group)) = tree.split_once('{') else {
+        if !tree.is_empty() {
+            into.push(format!("{before}{tree}"));
+        }
+        return;
+    };
+    let group = group.strip_suffix('}').expect("braces match");
+    let (mut depth, mut start) = (0, 0);
+    for (position, sign) in group.char_indices().chain([(group.len(), ',')]) {
+        match sign {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                write_out(&format!("{before}{path}"), &group[start..position], into);
+                start = position + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_only_tests_have_is_passed_over_and_nothing_else() {
+    let text = "\
+#[cfg(test)]
+use crate::early;
+use crate::{
+    one,
+    two::{three, self as four},
+};
+#[cfg(test)]
+#[path = \"somewhere.rs\"]
+mod tests;
+#[cfg(test)]
+fn helper(
+    word: &str,
+) -> bool {
+    crate::helped(word)
+}
+// crate::said
+pub use crate::six;
+impl Thing {
+    #[cfg(test)]
+    fn inner() {
+        crate::inner();
+    }
+
+    fn outer() {
+        crate::five();
+    }
+}
+";
+    let left = "\
+use crate::one
+use crate::two::three
+use crate::two::self as four
+pub use crate::six
+impl Thing {
+
+    fn outer() {
+        crate::five();
+    }
+}";
+    assert_eq!(as_it_runs(text), left);
 }
 
 /// The files that say one of `words`.
@@ -191,9 +294,7 @@ fn arrows_go_down() {
         ("enrollment", &["vault", "wrap", "device", "store", "token", "presence"]),
         (
             "mfa",
-            &[
-                "chain", "vault", "aws", "device", "token", "presence", "profile", "prompt",
-            ],
+            &["chain", "vault", "aws", "device", "token", "presence", "profile"],
         ),
         ("rotation", &["chain", "vault", "aws", "presence", "profile"]),
         (
