@@ -13,13 +13,24 @@ use crate::prompt::debug;
 use crate::token;
 use crate::token::card::{Card, Readers, Transaction};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// After so long a person is told that the token is busy.
 pub const SOON: Duration = Duration::from_secs(1);
 
 /// So long a busy token is waited for: two touches that somebody else misses, and some more.
 pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How often a busy token is looked at again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a look at the tokens gave.
+pub enum Look<T> {
+    /// All that was to be known.
+    Done(T),
+    /// A token that may be the one is in use; it is named as in [`claim`].
+    Busy(String),
+}
 
 /// Opens PC/SC; with `--debug` it says the instructions and status words, never data.
 pub fn readers(ctx: &Context) -> Result<Readers> {
@@ -44,4 +55,26 @@ pub fn claim<'c>(ctx: &Context, card: &'c mut Card, token: &str) -> Result<Trans
         Err(err) => return Err(describe(&err, token)),
     }
     card.transaction(PATIENCE).map_err(|err| describe(&err, token))
+}
+
+/// Looks again and again while a token that may be the one is busy, and says once that it waits. Still [`Look::Busy`] when that goes
+/// on for [`PATIENCE`].
+///
+/// # Errors
+/// Those of `look`, which are not waited out.
+pub fn look_until_free<T>(ctx: &Context, mut look: impl FnMut() -> Result<Look<T>>) -> Result<Look<T>> {
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        match look()? {
+            Look::Busy(token) if start.elapsed() <= PATIENCE => {
+                if !told {
+                    ctx.dialogue.tell(&format!("waiting: {}", busy_words(&token)));
+                    told = true;
+                }
+            }
+            seen => return Ok(seen),
+        }
+        std::thread::sleep(PAUSE);
+    }
 }

@@ -4,7 +4,7 @@ use super::user::{CodeTouches, reach};
 use super::{Person, words};
 use crate::context::Context;
 use crate::device::oath::{Authenticator, Listing, Manner};
-use crate::device::{PATIENCE, SOON, busy_error, busy_words, describe, readers};
+use crate::device::{Look, SOON, busy_error, describe, look_until_free, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::token::card::{ReaderName, Readers};
 use crate::token::discover::{self, Seen};
@@ -30,16 +30,18 @@ impl<'a> Plugged<'a> {
     /// Looks into every reader. A busy token is waited for: it may be the one.
     pub fn look(ctx: &'a Context) -> Result<Self> {
         let readers = readers(ctx)?;
-        let look = |wait| discover::find(&readers, wait).map_err(|err| describe(&err, "a YubiKey"));
-        let is_busy = |seen: &[discover::Sighting]| seen.iter().any(|sighting| sighting.what == Seen::Busy);
-        let mut seen = look(SOON)?;
-        if is_busy(&seen) {
-            ctx.dialogue.tell(&format!("waiting: {}", busy_words("a YubiKey")));
-            seen = look(PATIENCE)?;
-        }
-        if is_busy(&seen) {
-            return Err(busy_error("a YubiKey"));
-        }
+        let seen = look_until_free(ctx, || {
+            let seen = discover::find(&readers, SOON).map_err(|err| describe(&err, "a YubiKey"))?;
+            let is_busy = seen.iter().any(|sighting| sighting.what == Seen::Busy);
+            Ok(match is_busy {
+                true => Look::Busy("a YubiKey".into()),
+                false => Look::Done(seen),
+            })
+        })?;
+        let seen = match seen {
+            Look::Done(seen) => seen,
+            Look::Busy(token) => return Err(busy_error(&token)),
+        };
         let tokens = seen.into_iter().filter_map(|sighting| match sighting.what {
             Seen::Token { serial, .. } => Some((serial, sighting.reader)),
             Seen::Busy | Seen::Foreign => None,

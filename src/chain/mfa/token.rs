@@ -4,7 +4,7 @@ use super::account::{Choice, Sought, choose};
 use super::{Clues, Missing, News, Outlook, now_step, parse};
 use crate::context::Context;
 use crate::device::oath::{Authenticator, Listing, Manner};
-use crate::device::{PATIENCE, SOON, busy_words, describe, readers};
+use crate::device::{Look, SOON, busy_words, describe, look_until_free, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::profile::value::MfaSerial;
@@ -13,10 +13,6 @@ use crate::token::Serial;
 use crate::token::card::Readers;
 use crate::token::discover::{self, Seen};
 use crate::token::oath::{self, Kind, Period, TimeStep, Touch};
-use std::time::{Duration, Instant};
-
-/// How often a busy token is looked at again.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Whether a token gives the codes of a device.
 pub enum Finding<'a> {
@@ -87,25 +83,11 @@ pub fn find<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues) -> Result<F
         Err(error) => return Ok(missing(error, News::Stale)),
     };
     let sought = sought(ctx, serial, clues);
-    let start = Instant::now();
-    let mut told = false;
-    loop {
-        match scan(ctx, &readers, &sought, &clues.tokens, Manner::Using)? {
-            Scan::Ended(finding) => return Ok(finding),
-            Scan::Busy if start.elapsed() > PATIENCE => {
-                return Ok(missing(
-                    Error::new(ErrorKind::Busy, busy_words("a YubiKey")),
-                    News::Worth,
-                ));
-            }
-            Scan::Busy => {}
-        }
-        if !told {
-            ctx.dialogue.tell(&format!("waiting: {}", busy_words("a YubiKey")));
-            told = true;
-        }
-        std::thread::sleep(PAUSE);
-    }
+    let scanned = look_until_free(ctx, || scan(ctx, &readers, &sought, &clues.tokens, Manner::Using))?;
+    Ok(match scanned {
+        Look::Done(finding) => finding,
+        Look::Busy(token) => missing(Error::new(ErrorKind::Busy, busy_words(&token)), News::Worth),
+    })
 }
 
 fn sought<'s>(ctx: &'s Context, serial: &'s MfaSerial, clues: &'s Clues) -> Sought<'s> {
@@ -149,30 +131,23 @@ pub fn look(ctx: &Context, serial: &MfaSerial, clues: &Clues) -> Result<Option<O
     let Ok(readers) = readers(ctx) else { return Ok(None) };
     let sought = sought(ctx, serial, clues);
     Ok(match scan(ctx, &readers, &sought, &clues.tokens, Manner::Looking)? {
-        Scan::Ended(Finding::Found(account)) => Some(Outlook {
+        Look::Done(Finding::Found(account)) => Some(Outlook {
             token: account.token(),
             account: account.name(),
             touches: account.touches(),
         }),
-        Scan::Ended(Finding::Missing(_)) | Scan::Busy => None,
+        Look::Done(Finding::Missing(_)) | Look::Busy(_) => None,
     })
 }
 
-/// What one look at all readers gave.
-enum Scan<'a> {
-    /// It is known whether a token gives the codes.
-    Ended(Finding<'a>),
-    /// A token that could not be looked at may be the one.
-    Busy,
-}
-
+/// One look at all readers: whether a token gives the codes.
 fn scan<'a>(
     ctx: &'a Context,
     readers: &Readers,
     sought: &Sought<'_>,
     own: &[Serial],
     manner: Manner,
-) -> Result<Scan<'a>> {
+) -> Result<Look<Finding<'a>>> {
     let mut seen = Vec::new();
     let mut busy = false;
     for sighting in discover::find(readers, SOON).map_err(|err| describe(&err, "a YubiKey"))? {
@@ -210,13 +185,13 @@ fn scan<'a>(
         };
         asked.push(authenticator.token());
         if let Some(account) = pick(sought, accounts, &authenticator.token())? {
-            return Ok(Scan::Ended(Finding::Found(Account { authenticator, account })));
+            return Ok(Look::Done(Finding::Found(Account { authenticator, account })));
         }
     }
     Ok(match (busy, obstacle) {
-        (true, _) => Scan::Busy,
-        (false, Some(error)) => Scan::Ended(missing(error, News::Worth)),
-        (false, None) => Scan::Ended(none_fits(sought, &asked)),
+        (true, _) => Look::Busy("a YubiKey".into()),
+        (false, Some(error)) => Look::Done(missing(error, News::Worth)),
+        (false, None) => Look::Done(none_fits(sought, &asked)),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{PivDetails, PivRecipient};
 use crate::context::Context;
-use crate::device::{PATIENCE, SOON, busy_error, busy_words, claim, describe, missed_twice, readers};
+use crate::device::{Look, SOON, busy_error, claim, describe, look_until_free, missed_twice, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::secret::SecretText;
@@ -56,9 +56,7 @@ pub fn find<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<Option<Presen
             return Ok(None);
         }
     };
-    let start = Instant::now();
-    let mut told = false;
-    loop {
+    let seen = look_until_free(ctx, || {
         let mut busy = None;
         for key in keys {
             let KeyKind::Piv(details) = &key.kind else { continue };
@@ -66,21 +64,18 @@ pub fn find<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<Option<Presen
             let search = discover::find_key(&readers, details.slot, recipient.point(), SOON)
                 .map_err(|err| describe(&err, &details.token()))?;
             if let Some(holder) = search.holder {
-                return PresentPiv::new(ctx, key.name.clone(), details.clone(), recipient, holder).map(Some);
+                let present = PresentPiv::new(ctx, key.name.clone(), details.clone(), recipient, holder)?;
+                return Ok(Look::Done(Some(present)));
             }
             if !search.busy.is_empty() && busy.is_none() {
                 busy = Some(details.token());
             }
         }
-        let Some(token) = busy else { return Ok(None) };
-        if start.elapsed() > PATIENCE {
-            return Err(busy_error(&token));
-        }
-        if !told {
-            ctx.dialogue.tell(&format!("waiting: {}", busy_words(&token)));
-            told = true;
-        }
-        std::thread::sleep(Duration::from_millis(200));
+        Ok(busy.map_or(Look::Done(None), Look::Busy))
+    })?;
+    match seen {
+        Look::Done(present) => Ok(present),
+        Look::Busy(token) => Err(busy_error(&token)),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which tokens get the seed, and what tokens do in between.
 
 use super::{BEN_MFA, CONFIG, config, devices, give, is_enrolled, is_untouched, journal, with_ben};
-use crate::bench::{Bench, OTHER_SERIAL, SERIAL};
+use crate::bench::{Bench, OTHER_SERIAL, PIN, SERIAL};
+use serde_json::json;
 use std::time::Duration;
 use tapvault_lab::aws_standin::{BEN_KEY, BEN_SECRET, Fault, When};
 use tapvault_lab::soft_token::firmware::Firmware;
@@ -190,4 +191,26 @@ fn a_password_on_the_accounts_is_asked_for_once() {
     let out = bench.tapvault(ENROLL).run().success().touches(3);
     assert_eq!(out.pinentry_asked(), 2, "the password and the PIN, each once\n{out}");
     assert_eq!(devices(&bench), [(BEN_MFA.to_owned(), Some("ben".to_owned()))]);
+}
+
+#[test]
+fn a_token_that_another_program_holds_is_waited_for_until_it_can_be_looked_at() {
+    let bench = with_ben();
+    bench.tapvault(ENROLL).run().success();
+    // AWS takes its time once the entry is open, and so another program comes first.
+    bench
+        .aws()
+        .fault(Fault::on("ListMFADevices").delay(3_000, When::Before));
+    let before = bench.aws().arrived("ListMFADevices");
+    let mut terminal = bench.tapvault(["mfa", "list", "prod", "--json"]).on_terminal();
+    terminal.answer("PIN of", PIN);
+    while bench.aws().arrived("ListMFADevices") == before {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut other = bench.card(0);
+    other.begin();
+    terminal.expect("waiting: a YubiKey is in use");
+    other.end();
+    let listed = terminal.finish().success().touches(1).json_as("mfa-list");
+    assert_eq!(listed[0]["tokens"], json!([{"serial": SERIAL, "touch": true}]));
 }
