@@ -95,16 +95,6 @@ fn lock_file(entry: &ProfileName) -> String {
     format!("{}.lock", file_stem(entry.as_str()))
 }
 
-/// The profile's name as a shell takes it.
-fn quoted(profile: &ProfileName) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@+=:,".contains(c);
-    if profile.as_str().chars().all(plain) {
-        profile.to_string()
-    } else {
-        format!("'{}'", profile.as_str().replace('\'', r"'\''"))
-    }
-}
-
 /// Removes an entry by `remove`, and then what its rotation has left. Returns the access keys at AWS that it speaks of, besides
 /// the entry's own.
 ///

@@ -299,10 +299,11 @@ impl Vault {
         let error = Error::new(ErrorKind::NoEntry, format!("the vault has no access key for {profile}"));
         let close = crate::profile::close(profile.as_str(), names.iter().map(String::as_str));
         match (names.is_empty(), close.first()) {
-            (true, _) => error.hint(format!("the vault is empty: tapvault add {profile}")),
+            (true, _) => error.hint(format!("the vault is empty: tapvault add {}", profile.in_command())),
             (false, Some(close)) => error.hint(format!("did you mean {close}? `tapvault list` shows all")),
             (false, None) => error.hint(format!(
-                "tapvault add {profile} puts one there; `tapvault list` shows what there is"
+                "tapvault add {} puts one there; `tapvault list` shows what there is",
+                profile.in_command()
             )),
         }
     }

@@ -114,7 +114,7 @@ impl ChainError {
         match self {
             ChainError::Config(error) => error.hints(),
             ChainError::SourceMissing { name, close, .. } => match did_you_mean(close) {
-                hints if hints.is_empty() => vec![format!("`tapvault add {}` makes the entry", word(name))],
+                hints if hints.is_empty() => vec![format!("`tapvault add {}` makes the entry", name.in_command())],
                 hints => hints,
             },
             ChainError::SourceCircle(circle) => circle.hints(),
@@ -122,14 +122,14 @@ impl ChainError {
                 let ignored = static_keys.iter().map(|origin| {
                     format!("the access key at {origin} is ignored: tapvault uses only keys in the vault")
                 });
-                let add = format!("`tapvault add {}` makes the entry", word(profile));
+                let add = format!("`tapvault add {}` makes the entry", profile.in_command());
                 ignored.chain([add]).collect()
             }
             ChainError::RoleWithoutSource { profile, origin } => match origin {
                 Origin::Env(name) => vec![format!("unset {name} if no role is meant")],
                 Origin::Flag(_) | Origin::File { .. } | Origin::Default(_) | Origin::Told(_) => vec![format!(
                     "add `source_profile = NAME` to say whose access key assumes it; if it is its own, `tapvault add {}`",
-                    word(profile)
+                    profile.in_command()
                 )],
             },
             ChainError::TwoSources { .. } => vec!["remove one of the two lines".to_owned()],
@@ -137,22 +137,10 @@ impl ChainError {
             ChainError::Sso { .. } | ChainError::OutOfRange { .. } => Vec::new(),
             ChainError::NotSupportedYet { .. } => Vec::new(),
             ChainError::CallsItself { profile, .. } => {
-                vec![format!("`tapvault add {}` makes the entry", word(profile))]
+                vec![format!("`tapvault add {}` makes the entry", profile.in_command())]
             }
             ChainError::CallsUs { .. } => vec!["name the profile: tapvault export --format=json PROFILE".to_owned()],
             ChainError::NoRoleToNarrow { .. } => vec!["name a profile with a role_arn".to_owned()],
         }
-    }
-}
-
-/// A name as a shell takes it for one word.
-fn word(name: &ProfileName) -> String {
-    let name = name.as_str();
-    match name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&byte))
-    {
-        true => name.to_owned(),
-        false => format!("'{}'", name.replace('\'', r"'\''")),
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn of_entry(error: Error, entry: &ProfileName, credentials: &Credenti
     let Credentials::LongTerm(key) = credentials else {
         return error;
     };
-    let replace = format!("`tapvault add {entry} --force` replaces it");
+    let replace = format!("`tapvault add --force {}` replaces it", entry.in_command());
     let is_time = error.message().contains("Signature expired") || error.message().contains("not yet current");
     match error.aws_code() {
         Some("InvalidClientTokenId") => error.hint(format!(

@@ -9,7 +9,7 @@ use crate::context::settings::Days;
 use crate::context::{Context, Env};
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{
-    Config, ConfigError, ConfigText, EnvView, FileKind, Origin, Partition, Profile, ProfileName, Sourced, files,
+    Config, ConfigError, ConfigText, EnvView, FileKind, Origin, Partition, Profile, ProfileName, Sourced, files, words,
 };
 #[cfg(feature = "iam")]
 use crate::rotation;
@@ -147,7 +147,10 @@ pub fn base(config: &Config, vault: &Vault, asked: &ProfileName) -> Result<Profi
                 chain.base.fact().value
             ),
         )
-        .hint(format!("`tapvault explain {asked}` shows where it begins"))
+        .hint(format!(
+            "`tapvault explain {}` shows where it begins",
+            asked.in_command()
+        ))
     })
 }
 
@@ -302,6 +305,7 @@ fn interrupted_mfa(_: &Context, _: &ProfileName) -> Option<String> {
 
 /// How an access key is replaced, for hints.
 pub fn way_to_a_new_key(entry: &str) -> String {
+    let entry = words::in_command(entry);
     if cfg!(feature = "iam") {
         format!("tapvault rotate {entry}")
     } else {

@@ -66,7 +66,8 @@ pub fn run(args: &RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         let mut unlocked = unlock(ctx, &vault, &keyring, choice, Some(file.stanzas()), profile.as_str()).map_err(
             |error| match error.kind() {
                 ErrorKind::NoKey => error.hint(format!(
-                    "if the token is lost: tapvault remove --without-token {profile}"
+                    "if the token is lost: tapvault remove --without-token {}",
+                    profile.in_command()
                 )),
                 _ => error,
             },

@@ -4,7 +4,7 @@ use super::Person;
 use crate::aws::iam::IamError;
 use crate::chain::user;
 use crate::error::Error;
-use crate::profile::{ProfileName, words};
+use crate::profile::ProfileName;
 
 /// The error of a call to IAM, with the policy that would allow it.
 pub(super) fn refused(error: IamError, person: &Person) -> Error {
@@ -19,8 +19,7 @@ pub(super) fn refused(error: IamError, person: &Person) -> Error {
 
 /// The command that finishes or undoes what was left.
 pub(super) fn resume_line(what: &str, entry: &ProfileName) -> String {
-    let name = words::quoted(entry.as_str()).unwrap_or_else(|| format!("{:?}", entry.as_str()));
-    format!("tapvault mfa {what} {name}")
+    format!("tapvault mfa {what} {}", entry.in_command())
 }
 
 /// "YubiKey 1, YubiKey 2".

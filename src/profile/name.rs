@@ -2,6 +2,7 @@
 //!
 //! What the name stands for (a section, a vault entry) is for others to say.
 
+use super::words;
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,6 +23,11 @@ impl ProfileName {
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name at the end of a command in a message, as [`words::in_command`].
+    pub fn in_command(&self) -> String {
+        words::in_command(&self.0)
     }
 
     /// The name `default`, which needs no `profile` prefix and feeds others.

@@ -33,6 +33,16 @@ pub fn quoted(word: &str) -> Option<String> {
     Some(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
+/// `word` at the end of a command that a person may copy from a message. What no line can hold is shown only.
+pub fn in_command(word: &str) -> String {
+    let quoted = quoted(word).unwrap_or_else(|| format!("{word:?}"));
+    if word.starts_with('-') {
+        format!("-- {quoted}")
+    } else {
+        quoted
+    }
+}
+
 fn scan(text: &str, operators: bool) -> Option<Vec<Vec<String>>> {
     let mut commands = vec![Vec::new()];
     let mut words = Vec::new();
@@ -104,6 +114,13 @@ mod tests {
         }
         assert_eq!(quoted("/usr/bin/tapvault").unwrap(), "/usr/bin/tapvault");
         assert_eq!(quoted("a\nb"), None);
+    }
+
+    #[test]
+    fn a_word_in_a_message_garbles_no_terminal() {
+        assert_eq!(in_command("it's prod"), r"'it'\''s prod'");
+        assert_eq!(in_command("--force"), "-- --force");
+        assert_eq!(in_command("a\x1b[2Jb"), r#""a\u{1b}[2Jb""#);
     }
 
     #[test]

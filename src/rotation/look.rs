@@ -1,8 +1,8 @@
 //! What a rotation has to know before its first step: the entry opened, credentials that IAM takes, whose they are, and which
 //! access keys the user has.
 
+use super::Wishes;
 use super::words;
-use super::{Wishes, quoted};
 use crate::aws::iam::{Iam, ListedKey};
 use crate::chain::mfa::Codes;
 use crate::chain::user::{self, Asking, Later};
@@ -45,5 +45,5 @@ pub(super) fn list(iam: &mut Iam<'_>, wishes: &Wishes, user: &User) -> Result<Ve
 
 /// The command that takes up this rotation.
 pub(super) fn resume_line(wishes: &Wishes) -> String {
-    format!("tapvault rotate --resume {}", quoted(&wishes.entry))
+    format!("tapvault rotate --resume {}", wishes.entry.in_command())
 }

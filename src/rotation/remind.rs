@@ -1,7 +1,7 @@
 //! The line that every later command says about a rotation that was left in the middle, or an old key that was forgotten.
 
+use super::is_running;
 use super::journal::{Journal, Stage};
-use super::{is_running, quoted};
 use crate::profile::ProfileName;
 use crate::vault::Vault;
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ pub fn of_interrupted(vault: &Vault, entry: &ProfileName) -> Option<String> {
         "{entry}: a rotation of {} stopped {}; `tapvault rotate --resume {}` finishes it",
         moment(journal.at),
         journal.stage.after(),
-        quoted(entry)
+        entry.in_command()
     ))
 }
 
@@ -38,7 +38,7 @@ pub fn of_anything(vault: &Vault, entry: &ProfileName, now: Timestamp) -> Option
             "{entry}: {}, the access key before this one, has been off for {} days; `tapvault rotate --finish {}` deletes it",
             journal.old,
             now.duration_since(journal.at).as_hours() / 24,
-            quoted(entry)
+            entry.in_command()
         )
     })
 }

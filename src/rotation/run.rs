@@ -7,7 +7,7 @@ use super::decide::{Aim, Facts, Obstacle, Progress, Step, Use, Waiting, near, ne
 use super::journal::{Journal, Stage};
 use super::look::{self, Opened, User, list, resume_line};
 use super::remind::moment;
-use super::{Begin, Wishes, claim, quoted, words};
+use super::{Begin, Wishes, claim, words};
 use crate::aws::Sts;
 use crate::aws::iam::{Iam, IamError, KeyStatus};
 use crate::chain::mfa::Codes;
@@ -41,7 +41,7 @@ pub fn rotate(ctx: &Context, vault: &Vault, mut wishes: Wishes) -> Result<()> {
     if let Some(journal) = journal.as_ref().filter(|journal| may_run_elsewhere(journal, ctx)) {
         return Err(words::elsewhere(journal, &wishes.entry));
     }
-    let name = quoted(&wishes.entry);
+    let name = wishes.entry.in_command();
     match (wishes.begin, wishes.aim, &journal) {
         (Begin::Never, ..) if !interrupted => {
             return Err(Error::new(
@@ -182,7 +182,7 @@ impl Run<'_> {
                     self.settle_attempts(user)?;
                 }
                 Step::DeleteRetired(id) => self.delete(user, &id, "the old access key").map_err(|error| {
-                    let name = quoted(&self.wishes.entry);
+                    let name = self.wishes.entry.in_command();
                     error.hint(format!(
                         "it is switched off; tapvault rotate --finish {name} deletes it"
                     ))
@@ -313,7 +313,7 @@ impl Run<'_> {
         {
             self.ctx.dialogue.note(&format!(
                 "delete it with `tapvault rotate --finish {}` once nothing misses it",
-                quoted(&self.wishes.entry)
+                self.wishes.entry.in_command()
             ));
         }
     }

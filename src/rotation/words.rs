@@ -1,9 +1,9 @@
 //! What is said when a rotation can't go on, and what a person can do.
 
+use super::Wishes;
 use super::decide::{Obstacle, Use};
 use super::journal::Journal;
 use super::remind::moment;
-use super::{Wishes, quoted};
 use crate::aws::iam::{IamError, ListedKey};
 use crate::chain::user;
 use crate::error::{Error, ErrorKind};
@@ -62,7 +62,7 @@ fn day(at: Timestamp) -> String {
 /// The error for an obstacle.
 pub(super) fn obstacle(obstacle: &Obstacle, entry_key: &str, wishes: &Wishes) -> Error {
     let entry = &wishes.entry;
-    let name = quoted(entry);
+    let name = entry.in_command();
     let conflict = |text: String| Error::new(ErrorKind::Conflict, text);
     match obstacle {
         Obstacle::OwnMissing => conflict(format!(

@@ -302,7 +302,7 @@ pub fn exists(profile: &ProfileName) -> Error {
         ErrorKind::Conflict,
         format!("the vault has an access key for {profile} already; it was left as it is"),
     )
-    .hint(format!("tapvault add --force {profile} replaces it"))
+    .hint(format!("tapvault add --force {} replaces it", profile.in_command()))
 }
 
 fn mend_sidecar(ctx: &Context, vault: &Vault, payload: &Payload, file: &AgeFile) {

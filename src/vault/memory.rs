@@ -6,6 +6,7 @@ use super::folder::Folder;
 use super::keyring::{Keyring, TrustedList};
 use super::name::hex;
 use crate::error::{Error, ErrorKind, Result};
+use crate::profile::words;
 use crate::wrap::KeyName;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -136,7 +137,10 @@ impl Memory {
                 ErrorKind::Rollback,
                 format!("{file} was removed on this machine. An old copy was put back"),
             )
-            .hint(format!("tapvault add --force {profile} puts a key there for good"))
+            .hint(format!(
+                "tapvault add --force {} puts a key there for good",
+                words::in_command(profile)
+            ))
             .hint("if you know why, `tapvault key trust` accepts the vault as it is now"));
         }
         if generation == seen.generation && entry != seen.entry && !seen.removed {

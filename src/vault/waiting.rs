@@ -146,7 +146,10 @@ pub fn take_place(
                 ErrorKind::Conflict,
                 format!("{} was changed while this command ran", opened.name()),
             )
-            .hint(format!("tapvault rotate {profile} looks again and goes on from there")));
+            .hint(format!(
+                "tapvault rotate {} looks again and goes on from there",
+                profile.in_command()
+            )));
         }
     }
     super::session::drop_for(vault, Some(profile.as_str()))?;

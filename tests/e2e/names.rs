@@ -172,6 +172,35 @@ fn export_is_read_back_by_a_shell(bench: &Bench, name: &str) {
 }
 
 #[test]
+fn a_command_in_a_hint_is_one_that_a_shell_takes_for_this_name() {
+    let bench = Bench::start();
+    bench.aws_config("");
+    enroll_without_pin(&bench).success();
+    let shown = |name: &String| !name.contains('\u{202e}');
+    for name in hostile().into_iter().filter(shown) {
+        let add = ["add", "--stdin", "--offline", "--", &name];
+        let key = format!("{}\n{}\n", BEN.0, BEN.1);
+        bench.tapvault(add).stdin(&key).run().success();
+        let out = bench.tapvault(add).stdin(&key).run().fails(12, "conflict");
+        let hint = out.stderr.lines().find_map(|line| line.strip_suffix(" replaces it"));
+        let line = format!("tapvault() {{ printf '%s\\n' \"$@\"; }}; {}", hint.expect("a hint"));
+        let taken = bench.program("sh", ["-c", &line]).run().success().stdout;
+        assert_eq!(taken.replace("--\n", ""), format!("add\n--force\n{name}\n"), "{line}");
+        bench.tapvault(["remove", "--force", "--", &name]).run().success();
+    }
+    for (name, hint) in [
+        ("it's prod", r"tapvault rotate 'it'\''s prod' begins one"),
+        ("-dash", "tapvault rotate -- -dash begins one"),
+    ] {
+        let add = ["add", "--stdin", "--offline", "--", name];
+        let key = format!("{}\n{}\n", BEN.0, BEN.1);
+        bench.tapvault(add).stdin(&key).run().success();
+        let out = bench.tapvault(["rotate", "--resume", "--", name]).run();
+        out.fails(2, "usage").says(hint);
+    }
+}
+
+#[test]
 fn sessions_and_roles_have_hostile_names_too() {
     let bench = Bench::start();
     enroll_without_pin(&bench).success();

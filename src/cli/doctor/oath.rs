@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::device::oath::{Authenticator, Listing, Manner};
 use crate::device::{SOON, describe};
 use crate::error::{Error, Result};
-use crate::profile::{Asked, Config, Overrides, ProfileName};
+use crate::profile::{Asked, Config, Overrides, ProfileName, words};
 use crate::token::Serial;
 use crate::token::card::Readers;
 use crate::token::discover::{Seen, Sighting};
@@ -88,7 +88,7 @@ fn applet(token: &Looked, unneeded: bool) -> Finding {
 fn of_device(ctx: &Context, device: &Device, looked: &[Looked], busy: bool) -> Finding {
     let serial = &device.mfa.serial.value;
     let of = format!("{} of {}", serial.device(), some(&device.profiles));
-    let first = &device.profiles[0];
+    let first = words::in_command(&device.profiles[0]);
     let mut tokens: Vec<&Looked> = looked.iter().collect();
     tokens.sort_by_key(|token| !device.clues.tokens.contains(&token.serial));
     let listed: Vec<(String, &[Account])> = tokens
@@ -148,10 +148,20 @@ fn of_device(ctx: &Context, device: &Device, looked: &[Looked], busy: bool) -> F
             vec![
                 format!("tapvault mfa enroll --replace {first} makes a device of the token's own"),
                 format!(
-                    "if there is one under another name: [profile.{first}] and below it oath = \"...\" in config.toml"
+                    "if there is one under another name: [profile.{}] and below it oath = \"...\" in config.toml",
+                    toml_key(&device.profiles[0])
                 ),
             ],
         )
+    }
+}
+
+/// A name as TOML takes it for one key.
+fn toml_key(name: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    match name.bytes().all(bare) {
+        true => name.to_owned(),
+        false => format!("{name:?}"),
     }
 }
 

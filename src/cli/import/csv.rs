@@ -4,7 +4,7 @@ use super::harvest::{Asked, Because, Found, Harvest};
 use crate::credential::AccessKey;
 use crate::credential::csv::{Row, Table};
 use crate::error::{Error, ErrorKind, Result, io};
-use crate::profile::ProfileName;
+use crate::profile::{ProfileName, words};
 use crate::reading;
 use crate::secret::SecretText;
 use std::path::Path;
@@ -50,7 +50,8 @@ pub fn harvest(file: &Path, names: &[ProfileName]) -> Result<Harvest> {
             (None, None) => {
                 return Err(
                     usage(format!("{place} does not say which user the key belongs to")).hint(format!(
-                        "name the profile that it is for: tapvault import csv {shown} PROFILE"
+                        "name the profile that it is for: tapvault import csv {} PROFILE",
+                        words::in_command(&shown.to_string())
                     )),
                 );
             }

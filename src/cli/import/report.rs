@@ -3,6 +3,7 @@
 use super::harvest::{Because, Left};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::profile::words;
 
 /// What became of one key.
 pub enum Outcome {
@@ -72,7 +73,10 @@ impl Report {
                 ),
                 Outcome::Unclear => (
                     "there already",
-                    format!("{what}: the vault has a key for it already; `tapvault export {what}` shows which"),
+                    format!(
+                        "{what}: the vault has a key for it already; `tapvault export {}` shows which",
+                        words::in_command(&what)
+                    ),
                 ),
                 Outcome::Temporary => (
                     "temporary",

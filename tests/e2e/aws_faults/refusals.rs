@@ -97,7 +97,7 @@ fn an_access_key_that_aws_does_not_take_is_named_with_what_replaces_it() {
         .releases_nothing()
         .says("InvalidClientTokenId: \"The security token included in the request is invalid")
         .says(&format!("AWS knows no active access key {} of prod", ANA.0))
-        .says("`tapvault add prod --force` replaces it");
+        .says("`tapvault add --force prod` replaces it");
     status(KeyStatus::Active);
     bench.tapvault(EXEC).prints_secrets().run().success();
     bench.tapvault(["clear"]).run().success();
