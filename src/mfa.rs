@@ -23,6 +23,7 @@ use crate::token::Serial;
 use crate::vault::unlock::KeyChoice;
 use serde::{Deserialize, Serialize};
 
+pub use crate::device::oath::Passwords;
 pub use enroll::enroll;
 pub use look::{Device, Holder, look};
 pub use remove::{Consent, remove};
@@ -42,6 +43,8 @@ pub struct Person {
     pub codes: CodeWishes,
     /// The processes above this one, nearest first.
     pub callers: Vec<String>,
+    /// What was typed to unlock the accounts on tokens.
+    pub passwords: Passwords,
 }
 
 /// What a person wants of an enrolment.

@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use steps::{STEP, Steps};
-use token::Finding;
+use token::{Finding, Passwords};
 
 pub use token::Account;
 #[cfg(feature = "piv")]
@@ -138,6 +138,7 @@ pub struct Codes<'a> {
     given: Option<SecretText>,
     source: Option<CodeSource>,
     accounts: BTreeMap<String, Account<'a>>,
+    passwords: Passwords,
 }
 
 impl<'a> Codes<'a> {
@@ -149,7 +150,15 @@ impl<'a> Codes<'a> {
             given: wishes.given,
             source: wishes.source,
             accounts: BTreeMap::new(),
+            passwords: Passwords::default(),
         }
+    }
+
+    /// Asks for none of the passwords that the command knows already.
+    #[cfg(all(feature = "iam", feature = "piv"))]
+    pub fn knowing(self, passwords: &Passwords) -> Self {
+        let passwords = passwords.clone();
+        Codes { passwords, ..self }
     }
 
     /// Finds out which of the codes that will be needed a token gives, before anything blinks. Returns how many touches that takes.
@@ -171,7 +180,7 @@ impl<'a> Codes<'a> {
         for (mfa, clues) in from_token {
             let serial = mfa.serial.value.as_str();
             if !self.accounts.contains_key(serial) {
-                match token::find(self.ctx, &mfa.serial.value, clues)? {
+                match token::find(self.ctx, &mfa.serial.value, clues, &self.passwords)? {
                     Finding::Found(account) => {
                         self.accounts.insert(serial.to_owned(), account);
                     }

@@ -208,6 +208,7 @@ fn person(
         key: choice.clone(),
         codes,
         callers: processes::callers(),
+        passwords: mfa::Passwords::default(),
     };
     Ok((person, resolved.mfa_serial.map(|serial| serial.value)))
 }

@@ -2,9 +2,11 @@
 
 #[cfg_attr(not(feature = "keychain"), path = "oath/without_store.rs")]
 mod kept;
+mod typed;
 
 #[cfg(feature = "keychain")]
 pub use kept::forget;
+pub use typed::Passwords;
 
 use super::{SOON, claim, describe, missed_twice};
 use crate::context::Context;
@@ -60,6 +62,7 @@ pub struct Authenticator<'a> {
     serial: Serial,
     /// Proven to the token anew after each selection; wiped with this value.
     key: Option<Known>,
+    typed: Passwords,
     memory: Memory,
     /// Why what is kept does not do, until it is said.
     excuse: Option<Error>,
@@ -76,13 +79,14 @@ pub enum Manner {
 }
 
 impl<'a> Authenticator<'a> {
-    /// The token `serial`, connected as `card`. Nothing is sent yet.
-    pub fn new(ctx: &'a Context, card: Card, serial: Serial, manner: Manner) -> Self {
+    /// The token `serial`, connected as `card`. Nothing is sent yet. A password that `typed` knows is not asked for again.
+    pub fn new(ctx: &'a Context, card: Card, serial: Serial, manner: Manner, typed: &Passwords) -> Self {
         Authenticator {
             ctx,
             card,
             serial,
             key: None,
+            typed: typed.clone(),
             memory: Memory::Untried,
             excuse: None,
             manner,
@@ -210,6 +214,9 @@ impl<'a> Authenticator<'a> {
                     (Lock::Locked, None) => oath.salt().clone(),
                     (Lock::Locked, Some(known)) => match (oath.unlock(known.key()), &known) {
                         (Ok(()), _) => {
+                            if let Known::Typed(key) = &known {
+                                self.typed.learn(self.serial, key);
+                            }
                             self.key = Some(known);
                             return Ok(work(&mut oath));
                         }
@@ -231,12 +238,13 @@ impl<'a> Authenticator<'a> {
                     },
                 }
             };
-            self.key = Some(match self.kept_key(&token) {
-                Some(key) => Known::Kept(key),
-                None => {
-                    typed += 1;
-                    Known::Typed(self.ask_password(&token, &salt)?)
-                }
+            self.key = Some(if let Some(key) = self.typed.take(self.serial) {
+                Known::Typed(key)
+            } else if let Some(key) = self.kept_key(&token) {
+                Known::Kept(key)
+            } else {
+                typed += 1;
+                Known::Typed(self.ask_password(&token, &salt)?)
             });
         }
     }

@@ -55,7 +55,7 @@ pub fn enroll(ctx: &Context, vault: &Vault, mut person: Person, mut wishes: Wish
     let Seats { seats, targets } = match &journal {
         // Nothing but the config is left.
         Some(journal) if journal.stage == Stage::Writing => Seats::default(),
-        journal => seats(ctx, &wishes, journal.as_ref(), &entry)?,
+        journal => seats(ctx, &wishes, journal.as_ref(), &person)?,
     };
     // Each of the two codes takes a touch, for so the account is made.
     let codes = CodeTouches(if seats.is_empty() { 0 } else { 2 });

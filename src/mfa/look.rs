@@ -3,7 +3,7 @@
 use super::user::{CodeTouches, reach};
 use super::{Person, words};
 use crate::context::Context;
-use crate::device::oath::{Authenticator, Listing, Manner};
+use crate::device::oath::{Authenticator, Listing, Manner, Passwords};
 use crate::device::{Look, SOON, busy_error, describe, look_until_free, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::token::card::{ReaderName, Readers};
@@ -17,6 +17,7 @@ use jiff::Timestamp;
 pub(super) struct Plugged<'a> {
     ctx: &'a Context,
     readers: Readers,
+    passwords: Passwords,
     tokens: Vec<(Serial, ReaderName)>,
 }
 
@@ -28,7 +29,7 @@ pub(super) struct Seat<'a> {
 
 impl<'a> Plugged<'a> {
     /// Looks into every reader. A busy token is waited for: it may be the one.
-    pub fn look(ctx: &'a Context) -> Result<Self> {
+    pub fn look(ctx: &'a Context, passwords: &Passwords) -> Result<Self> {
         let readers = readers(ctx)?;
         let seen = look_until_free(ctx, || {
             let seen = discover::find(&readers, SOON).map_err(|err| describe(&err, "a YubiKey"))?;
@@ -48,6 +49,7 @@ impl<'a> Plugged<'a> {
         });
         Ok(Plugged {
             ctx,
+            passwords: passwords.clone(),
             tokens: tokens.collect(),
             readers,
         })
@@ -70,7 +72,7 @@ impl<'a> Plugged<'a> {
             .readers
             .connect(reader, SOON)
             .map_err(|err| describe(&err, &name))?;
-        let mut authenticator = Authenticator::new(self.ctx, card, serial, Manner::Using);
+        let mut authenticator = Authenticator::new(self.ctx, card, serial, Manner::Using, &self.passwords);
         match authenticator.accounts()? {
             Listing::Accounts(accounts) => Ok(Seat {
                 authenticator,
@@ -140,7 +142,7 @@ pub struct Holder {
 pub fn look(ctx: &Context, vault: &Vault, mut person: Person) -> Result<Vec<Device>> {
     let mut reached = reach(ctx, vault, &mut person, "list its MFA devices", CodeTouches(0))?;
     let listed = reached.devices(&person)?;
-    let seats = every_seat(ctx);
+    let seats = every_seat(ctx, &person.passwords);
     let holders = |serial: &str| {
         let name = account_of(serial);
         let holder = |seat: &Seat<'_>| {
@@ -162,8 +164,8 @@ pub fn look(ctx: &Context, vault: &Vault, mut person: Person) -> Result<Vec<Devi
 }
 
 /// All tokens that can be looked at; of the others a line is said.
-pub(super) fn every_seat(ctx: &Context) -> Vec<Seat<'_>> {
-    let plugged = match Plugged::look(ctx) {
+pub(super) fn every_seat<'a>(ctx: &'a Context, passwords: &Passwords) -> Vec<Seat<'a>> {
+    let plugged = match Plugged::look(ctx, passwords) {
         Ok(plugged) => plugged,
         Err(error) => {
             ctx.dialogue

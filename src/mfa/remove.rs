@@ -45,7 +45,7 @@ pub fn remove(
     if line.current()?.is_some_and(|(there, _)| there == serial.as_str()) {
         line.rehearse()?;
     }
-    let seats = every_seat(ctx);
+    let seats = every_seat(ctx, &person.passwords);
     let is_own_code = |person: &Person| {
         let mfa = person.own.session.as_ref().and_then(Step::mfa);
         mfa.is_some_and(|mfa| mfa.serial.value == serial)
@@ -236,7 +236,7 @@ impl Run<'_> {
     fn tell_others(&self, vault: &Vault) -> Result<()> {
         let profiles = vec![self.person.entry.to_string(), self.person.asked.to_string()];
         let clues = Clues::gather(vault, None, &self.person.entry, profiles)?;
-        if let Ok(account) = pair::giver(self.ctx, &self.serial, &clues) {
+        if let Ok(account) = pair::giver(self.ctx, &self.serial, &clues, &self.person.passwords) {
             self.ctx.dialogue.note(&format!(
                 "{} has an account {}, which gave its codes; `ykman oath accounts delete` removes it",
                 account.token(),

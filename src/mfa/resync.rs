@@ -17,7 +17,7 @@ pub fn resync(ctx: &Context, vault: &Vault, mut person: Person, serial: &MfaSeri
     let profiles = vec![person.entry.to_string(), person.asked.to_string()];
     let keyring = vault.read()?.0.keyring;
     let clues = Clues::gather(vault, keyring.as_ref(), &person.entry, profiles)?;
-    let mut account = pair::giver(ctx, serial, &clues)?;
+    let mut account = pair::giver(ctx, serial, &clues, &person.passwords)?;
     let codes = CodeTouches(2 * account.touches());
     let purpose = format!("resynchronise the MFA device {}", serial.device());
     let mut reached = reach(ctx, vault, &mut person, &purpose, codes)?;

@@ -29,7 +29,7 @@ pub(super) fn reach<'a>(
     purpose: &str,
     CodeTouches(later): CodeTouches,
 ) -> Result<Reached<'a>> {
-    let mut codes = Codes::new(ctx, std::mem::take(&mut person.codes));
+    let mut codes = Codes::new(ctx, std::mem::take(&mut person.codes)).knowing(&person.passwords);
     let (opened, mut touches) = open(ctx, vault, person, purpose, later, &mut codes)?;
     let mut sts = Sts::new(ctx);
     let whose = (&person.entry, &person.own);

@@ -2,7 +2,7 @@
 //! The token calculates both, and both are spent then.
 
 use super::steps::Steps;
-use super::token::{Account, Finding, find};
+use super::token::{Account, Finding, Passwords, find};
 use super::{Clues, now_step};
 use crate::context::Context;
 use crate::error::Result;
@@ -15,8 +15,8 @@ use crate::vault::folder::Folder;
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::NoKey`] when no token has it, and as [`super::Codes::look_ahead`].
-pub fn giver<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues) -> Result<Account<'a>> {
-    match find(ctx, serial, clues)? {
+pub fn giver<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues, passwords: &Passwords) -> Result<Account<'a>> {
+    match find(ctx, serial, clues, passwords)? {
         Finding::Found(account) => Ok(account),
         Finding::Missing(missing) => Err(missing.error),
     }

@@ -14,6 +14,8 @@ use crate::token::card::Readers;
 use crate::token::discover::{self, Seen};
 use crate::token::oath::{self, Kind, Period, TimeStep, Touch};
 
+pub use crate::device::oath::Passwords;
+
 /// Whether a token gives the codes of a device.
 pub enum Finding<'a> {
     /// It does.
@@ -77,13 +79,15 @@ impl<'a> Account<'a> {
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when several accounts of one token fit: it lists them, and the line that settles it.
-pub fn find<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues) -> Result<Finding<'a>> {
+pub fn find<'a>(ctx: &'a Context, serial: &MfaSerial, clues: &Clues, passwords: &Passwords) -> Result<Finding<'a>> {
     let readers = match readers(ctx) {
         Ok(readers) => readers,
         Err(error) => return Ok(missing(error, News::Stale)),
     };
     let sought = sought(ctx, serial, clues);
-    let scanned = look_until_free(ctx, || scan(ctx, &readers, &sought, &clues.tokens, Manner::Using))?;
+    let scanned = look_until_free(ctx, || {
+        scan(ctx, &readers, &sought, &clues.tokens, (Manner::Using, passwords))
+    })?;
     Ok(match scanned {
         Look::Done(finding) => finding,
         Look::Busy(token) => missing(Error::new(ErrorKind::Busy, busy_words(&token)), News::Worth),
@@ -130,7 +134,8 @@ pub fn among(
 pub fn look(ctx: &Context, serial: &MfaSerial, clues: &Clues) -> Result<Option<Outlook>> {
     let Ok(readers) = readers(ctx) else { return Ok(None) };
     let sought = sought(ctx, serial, clues);
-    Ok(match scan(ctx, &readers, &sought, &clues.tokens, Manner::Looking)? {
+    let looking = (Manner::Looking, &Passwords::default());
+    Ok(match scan(ctx, &readers, &sought, &clues.tokens, looking)? {
         Look::Done(Finding::Found(account)) => Some(Outlook {
             token: account.token(),
             account: account.name(),
@@ -146,7 +151,7 @@ fn scan<'a>(
     readers: &Readers,
     sought: &Sought<'_>,
     own: &[Serial],
-    manner: Manner,
+    (manner, passwords): (Manner, &Passwords),
 ) -> Result<Look<Finding<'a>>> {
     let mut seen = Vec::new();
     let mut busy = false;
@@ -166,7 +171,7 @@ fn scan<'a>(
             busy = true;
             continue;
         };
-        let mut authenticator = Authenticator::new(ctx, card, serial, manner);
+        let mut authenticator = Authenticator::new(ctx, card, serial, manner, passwords);
         let accounts = match authenticator.accounts() {
             Ok(Listing::Accounts(accounts)) => accounts,
             Ok(Listing::NoApplet) => continue,

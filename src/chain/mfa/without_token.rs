@@ -9,6 +9,10 @@ use crate::secret::SecretText;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+/// The passwords of tokens' accounts; there are none.
+#[derive(Clone, Default)]
+pub struct Passwords;
+
 /// Whether a token gives the codes of a device.
 pub enum Finding<'a> {
     /// It does; never here.
@@ -34,7 +38,7 @@ impl Account<'_> {
 }
 
 /// Finds none.
-pub fn find<'a>(_: &'a Context, _: &MfaSerial, _: &Clues) -> Result<Finding<'a>> {
+pub fn find<'a>(_: &'a Context, _: &MfaSerial, _: &Clues, _: &Passwords) -> Result<Finding<'a>> {
     Ok(Finding::Missing(Missing {
         error: Error::new(ErrorKind::NoKey, "this build has no support for tokens"),
         news: News::Stale,

@@ -1,7 +1,7 @@
 //! The password of a token's OATH accounts: kept in the keychain when a person says so, and forgotten when a person says so.
 
 use crate::context::Context;
-use crate::device::oath::{Authenticator, Manner, forget};
+use crate::device::oath::{Authenticator, Manner, Passwords, forget};
 use crate::device::{SOON, busy_error, describe, readers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::token::card::Readers;
@@ -72,7 +72,8 @@ fn remember(ctx: &Context, serial: Option<Serial>) -> Result<()> {
     };
     let token = format!("YubiKey {serial}");
     let card = discover::connect(&readers, serial, SOON).map_err(|err| describe(&err, &token))?;
-    let note = match Authenticator::new(ctx, card, serial, Manner::Using).keep_password()? {
+    let mut authenticator = Authenticator::new(ctx, card, serial, Manner::Using, &Passwords::default());
+    let note = match authenticator.keep_password()? {
         true => format!("the OATH password of {token} is kept in the keychain of this machine"),
         false => format!("no password is set on the OATH accounts of {token}, so none was kept"),
     };

@@ -7,7 +7,7 @@ use super::{Finding, State, common, count};
 use crate::chain::Mfa;
 use crate::chain::mfa::{Clues, among};
 use crate::context::Context;
-use crate::device::oath::{Authenticator, Listing, Manner};
+use crate::device::oath::{Authenticator, Listing, Manner, Passwords};
 use crate::device::{SOON, describe};
 use crate::error::{Error, Result};
 use crate::profile::{Asked, Config, Overrides, ProfileName, words};
@@ -58,7 +58,7 @@ fn listing(ctx: &Context, readers: &Readers, sighting: &Sighting, serial: Serial
     let card = readers
         .connect(&sighting.reader, SOON)
         .map_err(|err| describe(&err, &name(serial)))?;
-    Authenticator::new(ctx, card, serial, Manner::Looking).accounts()
+    Authenticator::new(ctx, card, serial, Manner::Looking, &Passwords::default()).accounts()
 }
 
 fn applet(token: &Looked, unneeded: bool) -> Finding {

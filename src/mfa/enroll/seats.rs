@@ -3,11 +3,10 @@
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mfa::Wishes;
 use crate::mfa::journal::Journal;
 use crate::mfa::look::{Plugged, Seat};
 use crate::mfa::words::{listed, resume_line};
-use crate::profile::ProfileName;
+use crate::mfa::{Person, Wishes};
 use crate::token::Serial;
 
 /// The tokens of an enrolment.
@@ -27,9 +26,9 @@ pub(super) fn seats<'a>(
     ctx: &'a Context,
     wishes: &Wishes,
     journal: Option<&Journal>,
-    entry: &ProfileName,
+    Person { entry, passwords, .. }: &Person,
 ) -> Result<Seats<'a>> {
-    let plugged = Plugged::look(ctx)?;
+    let plugged = Plugged::look(ctx, passwords)?;
     let before: Vec<Serial> = journal.map(|journal| journal.tokens().collect()).unwrap_or_default();
     if let Some(missing) = before.iter().find(|serial| !plugged.serials().contains(serial)) {
         return Err(Error::new(

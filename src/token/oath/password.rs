@@ -27,6 +27,7 @@ impl Salt {
 }
 
 /// The key that a password makes on one token. As good as the password there, and of no use on another.
+#[derive(Clone)]
 pub struct UnlockKey(Zeroizing<[u8; 16]>);
 
 impl UnlockKey {

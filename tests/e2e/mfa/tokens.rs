@@ -1,10 +1,11 @@
 //! Which tokens get the seed, and what tokens do in between.
 
+use super::managing::with_second;
 use super::{BEN_MFA, CONFIG, config, devices, give, is_enrolled, is_untouched, journal, with_ben};
 use crate::bench::{Bench, OTHER_SERIAL, PIN, SERIAL};
 use serde_json::json;
 use std::time::Duration;
-use tapvault_lab::aws_standin::{BEN_KEY, BEN_SECRET, Fault, When};
+use tapvault_lab::aws_standin::{ANA_MFA, BEN_KEY, BEN_SECRET, Fault, When};
 use tapvault_lab::soft_token::firmware::Firmware;
 
 const ENROLL: [&str; 3] = ["mfa", "enroll", "prod"];
@@ -191,6 +192,19 @@ fn a_password_on_the_accounts_is_asked_for_once() {
     let out = bench.tapvault(ENROLL).run().success().touches(3);
     assert_eq!(out.pinentry_asked(), 2, "the password and the PIN, each once\n{out}");
     assert_eq!(devices(&bench), [(BEN_MFA.to_owned(), Some("ben".to_owned()))]);
+}
+
+#[test]
+fn a_password_is_asked_for_once_however_often_the_token_is_looked_at() {
+    let bench = with_second();
+    bench.ykman(&["oath", "access", "change", "--new-password", "correct horse"]);
+    bench.secret("the OATH password", "correct horse");
+    bench.pinentry_knows("password", "correct horse");
+    // One device gives a code, and the token gets another.
+    let third = format!("{ANA_MFA}-third");
+    let line = ["mfa", "enroll", "prod", "--replace", "--serial", &third];
+    let out = bench.tapvault(line).run().success().touches(4);
+    assert_eq!(out.pinentry_asked(), 2, "the password and the PIN, each once\n{out}");
 }
 
 #[test]
