@@ -69,6 +69,18 @@ pub struct Listed {
     pub sidecar: Option<Sidecar>,
 }
 
+impl Listed {
+    /// The profile, where it has to be one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] when it is none.
+    pub fn name(&self) -> Result<ProfileName> {
+        self.profile
+            .parse()
+            .map_err(|err| Error::new(ErrorKind::Damaged, format!("{}: {err}", self.profile)))
+    }
+}
+
 impl Vault {
     /// The vault in the folders `paths`.
     pub fn at(paths: &Paths) -> Self {

@@ -74,14 +74,22 @@ impl Clues {
         entry: &ProfileName,
         profiles: Vec<String>,
     ) -> Result<Self> {
-        let keys = keyring.iter().flat_map(|keyring| &keyring.unverified().keys);
         Ok(Clues {
             user: vault
                 .sidecar(entry)?
                 .and_then(|sidecar| sidecar.user().map(str::to_owned)),
-            tokens: keys.filter_map(|key| key.serial()).collect(),
             profiles,
+            ..Clues::of_keys(keyring)
         })
+    }
+
+    /// What the key list knows, where no entry is meant.
+    pub fn of_keys(keyring: Option<&Keyring>) -> Self {
+        let keys = keyring.iter().flat_map(|keyring| &keyring.unverified().keys);
+        Clues {
+            tokens: keys.filter_map(|key| key.serial()).collect(),
+            ..Clues::default()
+        }
     }
 
     /// The account that config.toml names.

@@ -95,19 +95,11 @@ fn subject(ctx: &Context, vault: &Vault, text: &str) -> Result<(Mfa, Clues)> {
         let serial: MfaSerial = text
             .parse()
             .map_err(|err| Error::new(ErrorKind::Usage, format!("{text:?}: {err}")))?;
-        let clues = Clues {
-            tokens: keyring
-                .iter()
-                .flat_map(|keyring| &keyring.unverified().keys)
-                .filter_map(|key| key.serial())
-                .collect(),
-            ..Clues::default()
-        };
         let mfa = Mfa {
             serial: Sourced::new(serial, Said::Flag("SERIAL")),
             process: None,
         };
-        return Ok((mfa, clues));
+        return Ok((mfa, Clues::of_keys(keyring.as_ref())));
     }
     let profile: ProfileName = text
         .parse()

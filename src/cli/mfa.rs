@@ -100,18 +100,16 @@ struct SessionArgs {
 }
 
 impl SessionArgs {
-    fn sessions(&self) -> Sessions {
-        match self.no_session {
+    fn wishes(&self) -> (Sessions, CodeWishes) {
+        let sessions = match self.no_session {
             true => Sessions::Skipped,
             false => Sessions::Made,
-        }
-    }
-
-    fn codes(&self) -> CodeWishes {
-        CodeWishes {
+        };
+        let codes = CodeWishes {
             given: self.mfa_code.as_deref().map(SecretText::copy_of),
             source: self.mfa,
-        }
+        };
+        (sessions, codes)
     }
 }
 
@@ -126,13 +124,7 @@ pub fn run(args: MfaArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
 
 fn enroll(args: EnrollArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
-    let (person, _) = person(
-        args.profile,
-        ctx,
-        &vault,
-        choice,
-        (args.session.sessions(), args.session.codes()),
-    )?;
+    let (person, _) = person(args.profile, ctx, &vault, choice, args.session.wishes())?;
     if person.entry != person.asked {
         ctx.dialogue.note(&format!(
             "{} is reached with the access key of {}; its user gets the device",
@@ -168,13 +160,7 @@ fn resync(args: ResyncArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
 
 fn remove(args: RemoveArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
-    let (person, named) = person(
-        args.profile,
-        ctx,
-        &vault,
-        choice,
-        (args.session.sessions(), args.session.codes()),
-    )?;
+    let (person, named) = person(args.profile, ctx, &vault, choice, args.session.wishes())?;
     let consent = match args.force {
         true => Consent::Given,
         false => Consent::Asked,

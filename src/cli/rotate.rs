@@ -5,7 +5,7 @@ use crate::chain::Sessions;
 use crate::chain::mfa::{CodeSource, CodeWishes};
 use crate::context::Context;
 use crate::context::settings::Days;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::presence::processes;
 use crate::profile::{Config, ProfileName};
 use crate::rotation::decide::Aim;
@@ -98,10 +98,7 @@ fn targets(args: &RotateArgs, ctx: &Context, config: &Config, vault: &Vault) -> 
                 added.is_some_and(|added| due.is_past(added, now))
             })
             .map(|listed| {
-                let entry: ProfileName = listed
-                    .profile
-                    .parse()
-                    .map_err(|err| Error::new(ErrorKind::Damaged, format!("{}: {err}", listed.profile)))?;
+                let entry = listed.name()?;
                 Ok(Target {
                     asked: entry.clone(),
                     entry,

@@ -12,8 +12,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::presence::processes;
 use crate::profile::{Config, ProfileName};
 use crate::render;
-use crate::vault::Vault;
 use crate::vault::unlock::KeyChoice;
+use crate::vault::{Listed, Vault};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -39,8 +39,8 @@ struct Row {
 pub fn run(named: &[ProfileName], json: bool, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     let vault = Vault::at(&ctx.paths);
     let config = common::config(ctx)?;
-    let entries = match named {
-        [] => all(&vault)?,
+    let entries: Vec<ProfileName> = match named {
+        [] => vault.list()?.iter().map(Listed::name).collect::<Result<_>>()?,
         named => named
             .iter()
             .map(|asked| common::base(&config, &vault, asked))
@@ -61,16 +61,6 @@ pub fn run(named: &[ProfileName], json: bool, ctx: &Context, choice: &KeyChoice)
     let mut lines = vec![["PROFILE", "ACCESS KEY", "AGE", "AT AWS", "IN THE VAULT"].map(str::to_owned)];
     lines.extend(rows.iter().map(words));
     print(&columns(&lines))
-}
-
-fn all(vault: &Vault) -> Result<Vec<ProfileName>> {
-    let listed = vault.list()?.into_iter();
-    listed
-        .map(|listed| {
-            let unfit = |err| Error::new(ErrorKind::Damaged, format!("{}: {err}", listed.profile));
-            listed.profile.parse().map_err(unfit)
-        })
-        .collect()
 }
 
 /// Opens the entry and lists its user's keys; with them the ID of the one in the vault.

@@ -43,20 +43,21 @@ fn lines(stdout: &str) -> Vec<Value> {
 /// Debian's aws CLI, which is too old for AWS_ENDPOINT_URL.
 fn cli<'b>(bench: &'b Bench, words: &[&str]) -> Invocation<'b> {
     let endpoint = bench.aws().endpoint();
-    let all = [
-        words,
-        &[
-            "--endpoint-url",
-            &endpoint,
-            "--output",
-            "text",
-            "--query",
-            "Arn",
-            "sts",
-            "get-caller-identity",
-        ],
-    ];
-    bench.program("/usr/bin/aws", all.concat())
+    bench.program("/usr/bin/aws", [words, &who_am_i(&endpoint)].concat())
+}
+
+/// The CLI's words that print an ARN and nothing else.
+fn who_am_i(endpoint: &str) -> [&str; 8] {
+    [
+        "--endpoint-url",
+        endpoint,
+        "--output",
+        "text",
+        "--query",
+        "Arn",
+        "sts",
+        "get-caller-identity",
+    ]
 }
 
 #[test]
@@ -130,20 +131,7 @@ fn both_clients_work_as_children_of_exec_whatever_they_had_before() {
     let bench = Bench::with_prod();
     config(&bench, "");
     let endpoint = bench.aws().endpoint();
-    let words = [
-        "exec",
-        "prod",
-        "--",
-        "/usr/bin/aws",
-        "--endpoint-url",
-        &endpoint,
-        "--output",
-        "text",
-        "--query",
-        "Arn",
-        "sts",
-        "get-caller-identity",
-    ];
+    let words = [&["exec", "prod", "--", "/usr/bin/aws"][..], &who_am_i(&endpoint)].concat();
     // Stale credentials and a profile that leads elsewhere.
     let stale = |invocation: Invocation<'_>| {
         invocation
