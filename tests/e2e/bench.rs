@@ -19,30 +19,31 @@ pub mod pinentry;
 mod program;
 pub mod run;
 mod schema;
+mod search;
 pub mod secrets;
+mod setup;
 pub mod terminal;
+mod tokens;
 mod watch;
 
-use run::{Allowed, Finished};
-use secrets::{Needles, Secrets};
+use run::Finished;
+use secrets::Secrets;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tapvault_lab::aws_standin::{ANA_KEY, ANA_MFA, ANA_SECRET, Standin, World};
-use tapvault_lab::soft_token::body::{AutoTouch, TouchCounts};
-use tapvault_lab::soft_token::client::Control;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tapvault_lab::aws_standin::{ANA_KEY, ANA_MFA, ANA_SECRET, Standin};
 use tapvault_lab::soft_token::firmware::Firmware;
-use tapvault_lab::soft_token::journal::Attempts;
 use tapvault_lab::soft_token::rig::{Rig, SOCKET_VARIABLE, TokenSpec};
 use tempfile::TempDir;
 
 pub use files::Snapshot;
 pub use program::PYTHON;
 pub use run::{Invocation, Output};
+pub use setup::{FirstPin, Folders, Setup};
 pub use terminal::{CTRL_C, Terminal};
 
 /// The first token's serial number.
@@ -63,124 +64,6 @@ pub const ANA: Key = (ANA_KEY, ANA_SECRET);
 
 /// How long the tokens wait for a touch: short, for a touch is missed twice.
 pub const TOUCH_PATIENCE: Duration = Duration::from_millis(1500);
-/// How long after the blink a touch comes by itself.
-const TOUCH_AFTER: Duration = Duration::from_millis(20);
-
-/// Where tapvault keeps its four folders.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Folders {
-    /// As the XDG base directories say.
-    Xdg,
-    /// All under `TAPVAULT_HOME`.
-    OneHome,
-}
-
-/// What a token's PIN is at first.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum FirstPin {
-    /// [`PIN`] and [`OTHER_PIN`].
-    Changed,
-    /// [`FACTORY_PIN`].
-    Factory,
-}
-
-/// How a bench shall be; see [`Bench::setup`].
-pub struct Setup {
-    tokens: Vec<TokenSpec>,
-    pin: FirstPin,
-    folders: Folders,
-}
-
-impl Setup {
-    /// One token with this firmware.
-    pub fn firmware(mut self, firmware: Firmware) -> Self {
-        self.tokens = vec![TokenSpec::new(SERIAL, firmware)];
-        self
-    }
-
-    /// Two tokens, both plugged in.
-    pub fn two_tokens(mut self) -> Self {
-        self.tokens.push(TokenSpec::new(OTHER_SERIAL, Firmware::V5_4_3));
-        self
-    }
-
-    /// One token, which is not the one that other benches have: another machine's.
-    pub fn other_token(mut self) -> Self {
-        self.tokens = vec![TokenSpec::new(OTHER_SERIAL, Firmware::V5_4_3)];
-        self
-    }
-
-    /// No token, and no pcscd either.
-    pub fn no_token(mut self) -> Self {
-        self.tokens.clear();
-        self
-    }
-
-    /// Leaves the factory's PIN on the tokens.
-    pub fn factory_pin(mut self) -> Self {
-        self.pin = FirstPin::Factory;
-        self
-    }
-
-    /// All four folders under `TAPVAULT_HOME`.
-    pub fn one_home(mut self) -> Self {
-        self.folders = Folders::OneHome;
-        self
-    }
-
-    /// Brings everything up.
-    pub fn start(self) -> Bench {
-        program::check();
-        // Short, for sockets lie in it.
-        let folder = tempfile::Builder::new().prefix("tv-").tempdir().expect("a folder");
-        let root = folder.path().to_owned();
-        for part in ["home/.aws", "xdg/config", "xdg/data", "xdg/state", "xdg/run", "hand"] {
-            fs::create_dir_all(root.join(part)).expect("folders of the bench");
-        }
-        for private in ["home", "xdg/run", "hand"] {
-            fs::set_permissions(root.join(private), fs::Permissions::from_mode(0o700)).expect("modes of the bench");
-        }
-        let tokens: Vec<TokenSpec> = self
-            .tokens
-            .into_iter()
-            .map(|token| token.touch_timeout(TOUCH_PATIENCE))
-            .collect();
-        let rig = (!tokens.is_empty()).then(|| {
-            Rig::start(&root.join("rig"), &tokens).unwrap_or_else(|error| panic!("no rig for the tokens: {error}"))
-        });
-        let mut secrets = Secrets::default();
-        let world = World::sample();
-        world.accounts.iter().for_each(|account| secrets.of_account(account));
-        let bench = Bench {
-            rig,
-            aws: Standin::start(world),
-            state: Mutex::new(State {
-                secrets,
-                ..State::default()
-            }),
-            folders: self.folders,
-            folder,
-        };
-        pinentry::install(&bench.hand());
-        bench.aws_config("[profile prod]\nregion = eu-central-1\n");
-        for (slot, pin) in [PIN, OTHER_PIN].into_iter().enumerate().take(tokens.len()) {
-            bench.secret(&format!("PIN of token {slot}"), pin);
-            if self.pin == FirstPin::Changed {
-                bench.card(slot).change_pin(FACTORY_PIN, pin);
-            }
-            bench.pinentry_knows(
-                &tokens[slot].serial.to_string(),
-                if self.pin == FirstPin::Changed {
-                    pin
-                } else {
-                    FACTORY_PIN
-                },
-            );
-        }
-        bench.touch_by_itself();
-        bench
-    }
-}
 
 /// See the module's words.
 pub struct Bench {
@@ -238,38 +121,6 @@ impl Bench {
         program::tapvault()
     }
 
-    /// ykman as somebody's tool beside tapvault, on the first token; what it prints.
-    pub fn ykman(&self, arguments: &[&str]) -> String {
-        self.ykman_on(0, arguments)
-    }
-
-    /// The same on the token in this slot of the reader; what it prints.
-    pub fn ykman_on(&self, slot: usize, arguments: &[&str]) -> String {
-        let serial = self.serial(slot).to_string();
-        let all = [&["--device", &serial], arguments].concat();
-        let output = std::process::Command::new("/usr/bin/ykman")
-            .args(all)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("HOME", self.hand())
-            .env("LANG", "C.UTF-8")
-            .env(SOCKET_VARIABLE, self.rig().socket())
-            .output()
-            .expect("ykman runs");
-        assert!(
-            output.status.success(),
-            "ykman: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).expect("ykman prints text")
-    }
-
-    /// The OATH accounts on the token in this slot, as ykman lists them.
-    pub fn oath_accounts(&self, slot: usize) -> Vec<String> {
-        let listed = self.ykman_on(slot, &["oath", "accounts", "list"]);
-        listed.lines().map(str::to_owned).collect()
-    }
-
     /// The program under test with these arguments.
     pub fn tapvault<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Invocation<'_> {
         self.program(program::tapvault(), arguments)
@@ -319,93 +170,6 @@ impl Bench {
         } else {
             everywhere.insert(name.into(), value.into());
         }
-    }
-
-    // --- the tokens
-
-    /// The first token: `bench.token().remove()` pulls it out.
-    pub fn token(&self) -> &Control {
-        self.nth_token(0)
-    }
-
-    /// The serial number of the token in this slot.
-    pub fn serial(&self, slot: usize) -> u32 {
-        [SERIAL, OTHER_SERIAL][slot]
-    }
-
-    /// The token in this slot of the reader.
-    pub fn nth_token(&self, slot: usize) -> &Control {
-        self.rig().token(slot)
-    }
-
-    /// pcscd and the tokens.
-    pub fn rig(&self) -> &Rig {
-        self.rig.as_ref().expect("this bench has tokens")
-    }
-
-    fn controls(&self) -> &[Control] {
-        self.rig.as_ref().map_or(&[], Rig::tokens)
-    }
-
-    /// Pulls out the token in this slot, and waits until programs notice.
-    pub fn pull_out(&self, slot: usize) {
-        self.nth_token(slot).remove().expect("pulled out");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while card::CardClient::is_connectable(&self.rig().socket(), slot) {
-            assert!(
-                Instant::now() < deadline,
-                "pcscd does not notice that the token has gone"
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// From now on nobody touches a token but the test.
-    pub fn withhold_touches(&self) {
-        self.set_touching(AutoTouch::Off);
-    }
-
-    /// From now on each blink is touched at once.
-    pub fn touch_by_itself(&self) {
-        self.set_touching(AutoTouch::Always(TOUCH_AFTER));
-    }
-
-    fn set_touching(&self, touching: AutoTouch) {
-        for token in self.controls() {
-            token.auto_touch(touching).expect("the token listens");
-        }
-    }
-
-    /// Another program's connection to the card in this slot, sharing it.
-    pub fn card(&self, slot: usize) -> card::CardClient {
-        card::CardClient::connect(&self.rig().socket(), "shared", slot)
-    }
-
-    /// The lab's program `card-client`.
-    pub fn card_client(&self) -> PathBuf {
-        program::card_client()
-    }
-
-    /// Another program that keeps the card in this slot for itself; the kernel shows it as `scdaemon`.
-    pub fn card_kept_by_scdaemon(&self, slot: usize) -> card::CardClient {
-        let program = self.hand().join("scdaemon");
-        fs::copy(self.card_client(), &program).expect("a copy of card-client");
-        card::CardClient::connect_with(&program, &self.rig().socket(), "exclusive", slot)
-    }
-
-    fn usage(&self) -> Usage {
-        let mut usage = Usage::default();
-        for token in self.controls() {
-            let counts = token.counts().expect("the token tells its counts");
-            usage.touches.awaited += counts.touches.awaited;
-            usage.touches.given += counts.touches.given;
-            usage.touches.missed += counts.touches.missed;
-            usage.touches.interrupted += counts.touches.interrupted;
-            usage.pin.accepted += counts.attempts.pin.accepted;
-            usage.pin.refused += counts.attempts.pin.refused;
-        }
-        usage.pinentry = pinentry::asked(&self.hand()).len();
-        usage
     }
 
     // --- the person at pinentry
@@ -510,89 +274,6 @@ impl Bench {
         Snapshot::of(&self.vault())
     }
 
-    // --- secrets
-
-    /// From now on `text` must not be seen either. `name` is how [`Invocation::may_show`] calls it.
-    pub fn secret(&self, name: &str, text: &str) {
-        self.state().secrets.add(name, text);
-    }
-
-    /// This file may hold secrets: the test put it there.
-    pub fn except_file(&self, path: &Path) {
-        self.state().excepted.push(path.to_owned());
-    }
-
-    /// Forgets the runs so far, for tests of the search itself.
-    pub fn forget_runs(&self) {
-        self.state().finished.clear();
-    }
-
-    /// Looks for every secret in everything so far; also done when the bench is dropped.
-    ///
-    /// # Panics
-    /// If one is found, saying where and which, but not the secret.
-    pub fn search(&self) {
-        let findings = self.findings();
-        assert!(findings.is_empty(), "secrets were found:\n  {}", findings.join("\n  "));
-    }
-
-    /// Looks for every secret in the files as they are now: for tests that run many commands and look after each.
-    ///
-    /// # Panics
-    /// As [`Bench::search`].
-    pub fn search_files(&self) {
-        let needles = self.needles();
-        let findings = self.findings_in_files(&needles);
-        assert!(findings.is_empty(), "secrets were found:\n  {}", findings.join("\n  "));
-    }
-
-    /// Where secrets were found so far: a line for each.
-    pub fn findings(&self) -> Vec<String> {
-        let needles = self.needles();
-        let state = self.state();
-        let mut findings: Vec<String> = state.finished.iter().flat_map(|run| run.findings(&needles)).collect();
-        drop(state);
-        findings.extend(self.findings_in_files(&needles));
-        findings
-    }
-
-    fn needles(&self) -> Needles {
-        let mut state = self.state();
-        // Those that were made since the start too.
-        self.aws.world(|world| {
-            world
-                .accounts
-                .iter()
-                .for_each(|account| state.secrets.of_account(account))
-        });
-        for session in self.aws.sessions() {
-            state
-                .secrets
-                .add(&format!("secret of session {}", session.access_key_id), &session.secret);
-            state
-                .secrets
-                .add(&format!("token of session {}", session.access_key_id), &session.token);
-        }
-        for (serial, seed) in self.aws.seeds() {
-            state.secrets.add(&format!("seed of {serial}"), &seed);
-        }
-        state.secrets.needles()
-    }
-
-    fn findings_in_files(&self, needles: &Needles) -> Vec<String> {
-        let state = self.state();
-        let mut findings = Vec::new();
-        for part in ["home", "xdg", "one"] {
-            files::each(&self.root().join(part), &mut |path, bytes| {
-                if !state.excepted.iter().any(|excepted| excepted == path) {
-                    let place = path.display().to_string();
-                    findings.extend(needles.find(&place, bytes, &Allowed::nothing()));
-                }
-            });
-        }
-        findings
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -647,32 +328,6 @@ impl Drop for Bench {
         // A test that failed has said so; a second panic would only hide it.
         if !std::thread::panicking() {
             self.search();
-        }
-    }
-}
-
-/// What the tokens and pinentry were asked for.
-#[derive(Clone, Copy, Default)]
-struct Usage {
-    touches: TouchCounts,
-    pin: Attempts,
-    pinentry: usize,
-}
-
-impl Usage {
-    fn since(self, before: Usage) -> Usage {
-        Usage {
-            touches: TouchCounts {
-                awaited: self.touches.awaited - before.touches.awaited,
-                given: self.touches.given - before.touches.given,
-                missed: self.touches.missed - before.touches.missed,
-                interrupted: self.touches.interrupted - before.touches.interrupted,
-            },
-            pin: Attempts {
-                accepted: self.pin.accepted - before.pin.accepted,
-                refused: self.pin.refused - before.pin.refused,
-            },
-            pinentry: self.pinentry - before.pinentry,
         }
     }
 }

@@ -2,13 +2,16 @@
 //! everything opens with every key, and the way on leads to the end.
 
 mod broken_off;
+pub mod content;
 mod disk;
 pub mod scene;
 mod scrub;
+pub mod steps;
 pub mod strace;
 
 use crate::bench::{ANA, Bench};
-use scene::{Scene, add, enroll_paper, enroll_passphrase, enroll_token, lines, quick, start_anew};
+use scene::Scene;
+use steps::{add, enroll_paper, enroll_passphrase, enroll_token, lines, quick, start_anew};
 use tapvault_lab::aws_standin::{BEN_KEY, BEN_SECRET};
 
 #[test]

@@ -1,7 +1,7 @@
 //! A laptop is gone, and its token with it: what is left is a copy of the vault's folder, the key on paper, and a new machine.
 
 use crate::bench::{ANA, Bench, OTHER_SERIAL, PIN};
-use crate::faults::scene::copy;
+use crate::faults::steps::copy;
 use crate::tampering::{BEN, answer_unseen, with_tools};
 use serde_json::Value;
 use std::fs;

@@ -2,9 +2,8 @@
 
 use crate::bench::run::Output;
 use crate::bench::{ANA, Bench};
-use crate::faults::scene::{
-    Content, add, content, copy, enroll_paper, enroll_token, lines, paper, quick, start_anew, touch_at_once,
-};
+use crate::faults::content::{Content, content, paper};
+use crate::faults::steps::{add, copy, enroll_paper, enroll_token, lines, quick, start_anew, touch_at_once};
 use crate::faults::strace;
 use std::time::Duration;
 use tapvault_lab::aws_standin::{BEN_KEY, BEN_SECRET};

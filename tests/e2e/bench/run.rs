@@ -1,9 +1,10 @@
 //! One run of a program: how it is started, and what came of it.
 
+use super::Bench;
 use super::secrets::Needles;
 use super::terminal::{Pty, Terminal};
+use super::tokens::Usage;
 use super::watch::{Seen, Watch};
-use super::{Bench, Usage};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};

@@ -1,6 +1,8 @@
 //! Broken off while the token is at work: a key made and not yet enrolled, signals during writes and during a touch.
 
-use super::scene::{Scene, content, enroll_token, lines, touch_at_once};
+use super::content::content;
+use super::scene::Scene;
+use super::steps::{enroll_token, lines, touch_at_once};
 use super::{quick, two_keys_and_prod};
 use crate::bench::{ANA, Bench};
 use rustix::process::Signal;

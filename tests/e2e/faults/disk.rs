@@ -1,6 +1,7 @@
 //! A disk that is really full, or can only be read: what is there can be used, what is new is refused whole.
 
-use super::scene::{content, copy, enroll_token, lines};
+use super::content::content;
+use super::steps::{copy, enroll_token, lines};
 use super::{adopt, quick, start_anew, with_paper_and_prod};
 use crate::bench::run::Invocation;
 use crate::bench::{ANA, Bench, Snapshot};

@@ -1,30 +1,14 @@
 //! A vault before a command that will be cut short, and what has to be true of it afterwards.
 
+use super::content::{Content, content, paper};
+use super::steps::copy;
 use super::strace::{self, Fault, Point, plain};
+use crate::bench::Bench;
 use crate::bench::run::{Invocation, Output};
-use crate::bench::{ANA, Bench};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
-use tapvault_lab::soft_token::body::AutoTouch;
-
-/// Stock age.
-const AGE: &str = "/usr/bin/age";
-
-/// What a vault holds, seen from outside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Content {
-    /// The names of the enrolled keys.
-    pub keys: BTreeSet<String>,
-    /// The secret of each profile's access key.
-    pub entries: BTreeMap<String, String>,
-}
+use std::time::Instant;
 
 /// A bench, the vault on it as it was before, and one command.
 pub struct Scene {
@@ -376,195 +360,11 @@ fn check_failure(output: &Output, error: &str, context: &str) {
     }
 }
 
-/// What the vault holds: every entry opened by stock `age` with the key on paper, and K compared with the key list.
-#[track_caller]
-pub fn content(bench: &Bench) -> Content {
-    // A change that was committed is finished by whoever comes first.
-    let keys = bench.tapvault(["key", "list", "--json"]).run().success().json();
-    let keys: BTreeSet<String> = texts(&keys, "name").collect();
-    let list = bench.tapvault(["list", "--json"]).run().success().json();
-    let rows = list.as_array().expect("rows").iter();
-    let listed: BTreeSet<String> = rows
-        .filter(|row| row["access_key"] == true)
-        .filter_map(|row| row["profile"].as_str().map(str::to_owned))
-        .collect();
-    let mut content = Content {
-        keys,
-        entries: BTreeMap::new(),
-    };
-    if !content.keys.contains("paper") {
-        assert!(listed.is_empty(), "a vault with entries has a key on paper here");
-        return content;
-    }
-    let vault = bench.vault();
-    let document: serde_json::Value =
-        serde_json::from_slice(&fs::read(vault.join("keys.json")).expect("keys.json")).expect("JSON");
-    let digest = document["list"]["vault_secret_sha256"].as_str().expect("a digest");
-    let mut files = vec![vault.join("vault.age")];
-    for entry in vault.join("entries").read_dir().into_iter().flatten().flatten() {
-        if entry.path().extension().is_some_and(|ending| ending == "age")
-            && !entry.file_name().to_string_lossy().starts_with('.')
-        {
-            files.push(entry.path());
-        }
-    }
-    for file in files {
-        let payload = opened_by_age(bench, &file);
-        let secret = BASE64_STANDARD
-            .decode(payload["vault_secret"].as_str().expect("K"))
-            .expect("base64");
-        assert_eq!(hex(&Sha256::digest(secret)), digest, "K in {}", file.display());
-        if let Some(secret) = payload["secret_access_key"].as_str() {
-            let profile = payload["profile"].as_str().expect("a profile");
-            content.entries.insert(profile.to_owned(), secret.to_owned());
-        }
-    }
-    let opened: BTreeSet<String> = content.entries.keys().cloned().collect();
-    assert_eq!(listed, opened, "what `list` shows, and what opens");
-    content
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn texts<'j>(rows: &'j serde_json::Value, name: &'j str) -> impl Iterator<Item = String> + 'j {
-    let rows = rows.as_array().into_iter().flatten();
-    rows.filter_map(move |row| row[name].as_str().map(str::to_owned))
-}
-
-/// The content of an age file, opened by stock age with the key on paper.
-#[track_caller]
-pub fn opened_by_age(bench: &Bench, file: &Path) -> serde_json::Value {
-    let output = Command::new(AGE)
-        .arg("-d")
-        .arg("-i")
-        .arg(paper_file(bench))
-        .arg(file)
-        .output()
-        .unwrap_or_else(|error| panic!("{AGE} does not run ({error}): apt-get install age"));
-    assert!(
-        output.status.success(),
-        "stock age does not open {}: {}",
-        file.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("a payload is JSON")
-}
-
-/// The key on paper.
-pub fn paper(bench: &Bench) -> String {
-    let text = fs::read_to_string(paper_file(bench)).expect("the key on paper");
-    text.trim().to_owned()
-}
-
-/// Outside of what is searched for secrets.
-fn paper_file(bench: &Bench) -> PathBuf {
-    bench.root().join("paper.txt")
-}
-
-/// A bench whose token is touched at once.
-pub fn quick() -> Bench {
-    let bench = Bench::start();
-    touch_at_once(&bench);
-    bench
-}
-
-pub fn touch_at_once(bench: &Bench) {
-    let at_once = AutoTouch::Always(Duration::ZERO);
-    bench.token().auto_touch(at_once).expect("the token listens");
-}
-
-/// Makes a key on the token that asks for no PIN.
-pub fn enroll_token(bench: &Bench, name: &str) -> Output {
-    let line = ["key", "enroll", "piv", "--pin-policy", "never", "--name", name];
-    bench.tapvault(line).run().success()
-}
-
-/// Enrolls a recovery key called "paper", and keeps it for [`content`].
-pub fn enroll_paper(bench: &Bench) {
-    const SECRET: &str = "key on paper";
-    let mut terminal = bench
-        .tapvault(["key", "enroll", "recovery"])
-        .may_show(SECRET)
-        .on_terminal();
-    terminal.expect("Type its last");
-    let shown = terminal.text();
-    let start = shown.find("AGE-SECRET-KEY-1").expect("it is shown");
-    let key: String = shown[start..].chars().take_while(|c| !c.is_whitespace()).collect();
-    bench.secret(SECRET, &key);
-    fs::write(paper_file(bench), format!("{key}\n")).expect("the key on paper");
-    terminal.enter(&key[key.len() - 6..]);
-    terminal.finish().success();
-}
-
-/// Enrolls a passphrase key. Its file is made cheap to open: each command of the vault pays for that.
-pub fn enroll_passphrase(bench: &Bench) {
-    const PASSPHRASE: &str = "four words from a hat";
-    bench.secret("passphrase", PASSPHRASE);
-    // Outside of what is searched for secrets.
-    let told_by = bench.root().join("passphrase.txt");
-    fs::write(&told_by, format!("{PASSPHRASE}\n")).expect("the passphrase");
-    // The shell alone: strace counts in its children too, and a cat(1) has as many calls as tapvault.
-    let command = format!("read -r line <{} && echo \"$line\"", told_by.display());
-    bench.settings(&format!("passphrase_command = '{command}'\n"));
-    bench.tapvault(["key", "enroll", "passphrase"]).run().success();
-    let file = bench.vault().join("passphrases/passphrase.age");
-    let passphrase = || age::secrecy::SecretString::from(PASSPHRASE);
-    let identity = age::scrypt::Identity::new(passphrase());
-    let text = age::decrypt(&identity, &fs::read(&file).expect("the key's file")).expect("it opens");
-    let mut recipient = age::scrypt::Recipient::new(passphrase());
-    recipient.set_work_factor(2);
-    fs::write(file, age::encrypt(&recipient, &text).expect("sealed")).expect("the key's file");
-}
-
-/// Adds Ana's key to `profile` without asking AWS.
-pub fn add(bench: &Bench, profile: &str) {
-    let line = ["add", profile, "--stdin", "--offline"];
-    bench.tapvault(line).stdin(&lines(ANA)).run().success();
-}
-
-/// A key as `add --stdin` reads it.
-pub fn lines((id, secret): (&str, &str)) -> String {
-    format!("{id}\n{secret}\n")
-}
-
-/// Deletes the vault and what this machine remembers of it; what is on the token stays.
-pub fn start_anew(bench: &Bench) {
-    for folder in [bench.vault(), bench.state_folder()] {
-        fs::remove_dir_all(folder).expect("it was there");
-    }
-}
-
 fn walk(folder: &Path, look: &mut dyn FnMut(&Path)) {
     for entry in folder.read_dir().into_iter().flatten().flatten() {
         look(&entry.path());
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&entry.path(), look);
-        }
-    }
-}
-
-/// Makes `to` what `from` is, modes included; missing if that is.
-pub fn copy(from: &Path, to: &Path) {
-    if to.exists() {
-        fs::remove_dir_all(to).expect("the old one goes");
-    }
-    if !from.exists() {
-        return;
-    }
-    fs::create_dir_all(to).expect("a folder");
-    let mode = fs::metadata(from).expect("it is there").permissions();
-    fs::set_permissions(to, mode).expect("its mode");
-    for entry in from.read_dir().expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a copy");
         }
     }
 }

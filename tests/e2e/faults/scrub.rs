@@ -1,7 +1,9 @@
 //! `import --scrub` cut short at every write: a key is in the file or in the vault, and the next run leads to the end.
 
+use super::content::content;
 use super::quick;
-use super::scene::{content, copy, enroll_paper, enroll_token, faults};
+use super::scene::faults;
+use super::steps::{copy, enroll_paper, enroll_token};
 use super::strace::{self, Fault};
 use crate::bench::ANA;
 use std::fs;

@@ -3,7 +3,7 @@
 use super::users::second_key;
 use super::{journal, key_in_vault, keys_at_aws};
 use crate::bench::{ANA, Bench};
-use crate::faults::scene::{enroll_paper, enroll_token, quick};
+use crate::faults::steps::{enroll_paper, enroll_token, quick};
 use serde_json::json;
 use std::fs;
 use tapvault_lab::aws_standin::KeyStatus;

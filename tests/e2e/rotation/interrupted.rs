@@ -2,7 +2,7 @@
 
 use super::{journal, key_in_vault, keys_at_aws};
 use crate::bench::{ANA, Bench};
-use crate::faults::scene::{add, enroll_paper, enroll_token, quick};
+use crate::faults::steps::{add, enroll_paper, enroll_token, quick};
 use rustix::process::Signal;
 use std::fs;
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use super::interrupted::{stopped_after_sealing, with_two_keys};
 use super::{journal, key_in_vault, keys_at_aws};
 use crate::bench::ANA;
-use crate::faults::scene::{content, enroll_token, opened_by_age};
+use crate::faults::content::{content, opened_by_age};
+use crate::faults::steps::enroll_token;
 use std::fs;
 use std::time::Duration;
 use tapvault_lab::aws_standin::{Fault, KeyStatus, When};
@@ -50,10 +51,10 @@ fn a_key_change_that_was_interrupted_after_its_commit_carries_the_waiting_key_al
     stopped_after_sealing(&bench);
     let line = ["key", "remove", "spare"];
     let (folders, kept) = (bench.vault(), bench.root().join("kept"));
-    crate::faults::scene::copy(&folders, &kept);
+    crate::faults::steps::copy(&folders, &kept);
     let (out, points) = crate::faults::strace::points(&bench, &line, |run| run);
     out.success();
-    crate::faults::scene::copy(&kept, &folders);
+    crate::faults::steps::copy(&kept, &folders);
     fs::remove_dir_all(bench.state_folder()).expect("the memory of what was put back");
     bench.tapvault(["key", "trust", "--yes"]).run().success();
     let into_place = |point: &&crate::faults::strace::Point| point.place == "vault/rotations/prod.age";

@@ -3,7 +3,8 @@
 use super::LINE;
 use crate::bench::run::Output;
 use crate::bench::{ANA, Bench};
-use crate::faults::scene::{add, copy, enroll_paper, enroll_token, opened_by_age, quick};
+use crate::faults::content::opened_by_age;
+use crate::faults::steps::{add, copy, enroll_paper, enroll_token, quick};
 use crate::rotation::{journal, keys_at_aws};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
