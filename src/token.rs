@@ -16,6 +16,7 @@
 //! | `piv`         | opening: select, PIN, ECDH, signature                                       |
 //! | `point`       | a P-256 public key as bytes                                                 |
 //! | `tlv`, `x509` | reading and writing the two formats the card speaks                         |
+//! | `watch`       | which readers lose their card                                               |
 
 #[cfg(feature = "piv")]
 pub mod admin;
@@ -36,6 +37,8 @@ mod point;
 mod text;
 #[cfg(feature = "piv")]
 mod tlv;
+#[cfg(feature = "piv")]
+pub mod watch;
 #[cfg(feature = "piv")]
 mod x509;
 

@@ -153,7 +153,12 @@ fn files_with(words: &[&str]) -> Vec<String> {
 fn only_the_card_names_pc_sc_and_only_administration_names_the_yubikey_crate() {
     assert_eq!(
         files_with(&["pcsc::"]),
-        ["token/admin/session.rs", "token/card.rs", "token/card/wait.rs"]
+        [
+            "token/admin/session.rs",
+            "token/card.rs",
+            "token/card/wait.rs",
+            "token/watch.rs"
+        ]
     );
     assert_eq!(
         files_with(&["yubikey::"]),

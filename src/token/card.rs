@@ -202,6 +202,12 @@ impl Transmit for Transaction<'_> {
     }
 }
 
+impl From<CString> for ReaderName {
+    fn from(name: CString) -> Self {
+        ReaderName(name)
+    }
+}
+
 impl ReaderName {
     fn as_c_str(&self) -> &CStr {
         &self.0
