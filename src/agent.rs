@@ -30,6 +30,7 @@ pub mod protocol;
 pub mod queue;
 pub mod run;
 pub mod server;
+pub mod watch;
 pub mod work;
 
 use crate::context::{Context, Env, Keeper, Paths};

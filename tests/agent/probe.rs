@@ -1,11 +1,14 @@
 //! Tries parts of the agent from tests, in a process of its own.
 //!
 //! agent-probe locked       reads lines: `hold SEED LENGTH` locks bytes made from SEED, `drop NUMBER` drops one
+//! agent-probe watch        says `watching`, then what ended, until there is no more input
 //!
-//! Answers each line with one; a failure is `error: ` and its words, and then `hint: ` and what to do.
+//! `locked` answers each line with one; a failure is `error: ` and its words, and then `hint: ` and what to do.
 
 use std::{collections::BTreeMap, env, error::Error as StdError, io, process::ExitCode};
 use tapvault::agent::locked::{self, Locked};
+use tapvault::agent::watch::watch;
+use tapvault::env::Env;
 use zeroize::Zeroizing;
 
 type Anything<T> = Result<T, Box<dyn StdError>>;
@@ -15,6 +18,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words[..] {
         ["locked"] => lock_what_is_told(),
+        ["watch"] => tell_what_ends(),
         _ => Err(format!("not a command: {words:?}").into()),
     };
     match outcome {
@@ -47,6 +51,15 @@ fn lock_what_is_told() -> Anything<()> {
             }
             _ => return Err(format!("not a line: {line}").into()),
         }
+    }
+    Ok(())
+}
+
+fn tell_what_ends() -> Anything<()> {
+    watch(&Env::snapshot(), |ended| println!("ended: {ended:?}"))?;
+    println!("watching");
+    for line in io::stdin().lines() {
+        line?;
     }
     Ok(())
 }

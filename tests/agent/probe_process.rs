@@ -1,7 +1,7 @@
 //! A probe that runs: lines go in, lines come out, each within a time.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+/// USER_HZ, which is the same on every machine that Debian runs on.
+const TICKS_A_SECOND: u32 = 100;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Ends with the value.
@@ -49,6 +51,16 @@ impl Probe {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How long it has worked so far.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("it runs");
+        // Behind the name in brackets, which may hold anything; utime and stime are fields 14 and 15 (proc(5)).
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
+        Duration::from_secs(ticks) / TICKS_A_SECOND
     }
 
     /// Says a line and returns the answer.

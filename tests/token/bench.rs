@@ -5,8 +5,10 @@ use std::{
     env,
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -18,8 +20,14 @@ pub const BLINKS: u64 = 1500;
 
 /// Ends with its rig.
 pub struct Bench {
-    rig: Child,
+    rig: Rig,
     dir: TempDir,
+    firmwares: Vec<String>,
+}
+
+/// Ends with the value.
+struct Rig {
+    child: Child,
     /// Kept open: the rig goes on printing.
     _stdout: BufReader<ChildStdout>,
 }
@@ -27,31 +35,32 @@ pub struct Bench {
 impl Bench {
     /// A rig with tokens of these firmwares, serials 14000001 and 14000002.
     pub fn new(firmwares: &[&str]) -> Self {
-        let program = env::var_os("TAPVAULT_SOFT_TOKEN").map(PathBuf::from);
-        let program = program.unwrap_or_else(|| target().join("soft-token"));
         let dir = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new(&program);
-        command
-            .arg("rig")
-            .arg(dir.path().join("rig"))
-            .args(["--touch-timeout-ms", &BLINKS.to_string()]);
-        for (firmware, serial) in firmwares.iter().zip([FIRST, SECOND]) {
-            command.arg("--token").arg(format!("{firmware}:{serial}"));
-        }
-        let rig = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut rig = rig.unwrap_or_else(|error| panic!("no soft token at {program:?}: {error}"));
-        let mut first = String::new();
-        let stdout = rig.stdout.take().expect("piped");
-        let mut stdout = BufReader::new(stdout);
-        while !first.contains("PCSCLITE_CSOCK_NAME") {
-            let read = stdout.read_line(&mut first).expect("the rig speaks UTF-8");
-            assert_ne!(read, 0, "the rig ended at once: {first}");
-        }
+        let rig = Rig::start(dir.path(), firmwares.iter().copied());
         Self {
             rig,
             dir,
-            _stdout: stdout,
+            firmwares: firmwares.iter().map(|&firmware| firmware.to_owned()).collect(),
         }
+    }
+
+    /// Kills the smart card service, and the tokens with it.
+    pub fn kill_service(&mut self) {
+        self.rig.end();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while UnixStream::connect(self.socket()).is_ok() {
+            assert!(Instant::now() < deadline, "the service does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Starts it again, with the same tokens in the same readers.
+    pub fn start_service(&mut self) {
+        self.rig = Rig::start(self.dir.path(), self.firmwares.iter().map(String::as_str));
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("rig/ipc/pcscd.comm")
     }
 
     /// Says one line to a token's control socket.
@@ -96,7 +105,7 @@ impl Bench {
 
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env("PCSCLITE_CSOCK_NAME", self.dir.path().join("rig/ipc/pcscd.comm"));
+        command.env("PCSCLITE_CSOCK_NAME", self.socket());
         command
     }
 
@@ -195,11 +204,40 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
+impl Rig {
+    fn start<'f>(dir: &Path, firmwares: impl IntoIterator<Item = &'f str>) -> Self {
+        let program = env::var_os("TAPVAULT_SOFT_TOKEN").map(PathBuf::from);
+        let program = program.unwrap_or_else(|| target().join("soft-token"));
+        let mut command = Command::new(&program);
+        command
+            .arg("rig")
+            .arg(dir.join("rig"))
+            .args(["--touch-timeout-ms", &BLINKS.to_string()]);
+        for (firmware, serial) in firmwares.into_iter().zip([FIRST, SECOND]) {
+            command.arg("--token").arg(format!("{firmware}:{serial}"));
+        }
+        let rig = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut child = rig.unwrap_or_else(|error| panic!("no soft token at {program:?}: {error}"));
+        let mut first = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        let mut stdout = BufReader::new(stdout);
+        while !first.contains("PCSCLITE_CSOCK_NAME") {
+            let read = stdout.read_line(&mut first).expect("the rig speaks UTF-8");
+            assert_ne!(read, 0, "the rig ended at once: {first}");
+        }
+        Self { child, _stdout: stdout }
+    }
+
+    fn end(&mut self) {
         // A failure here would hide the test's own.
-        let _ = self.rig.kill();
-        let _ = self.rig.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

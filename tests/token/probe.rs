@@ -10,7 +10,7 @@
 //!   open SLOT POINT PIN|- [tries=N]  ECDH, compared with software; N touches are waited for
 //!   sign SLOT POINT PIN|-
 //!   attest SERIAL SLOT
-//!   hold exclusive|transaction|shared|reset MS    what another program may do to us
+//!   hold exclusive|transaction|shared|reset|unpower MS    what another program may do to us
 //!   verified PIN MS                  another program that verifies the PIN and stays connected
 //!   pin SERIAL                       the PIN's state
 //!
@@ -316,8 +316,11 @@ fn hold(readers: &Readers, how: &str, time: Duration) -> Anything<()> {
         card.reconnect(mode, pcsc::Protocols::ANY, pcsc::Disposition::ResetCard)?;
         println!("reset: done");
     }
-    card.disconnect(pcsc::Disposition::LeaveCard)
-        .map_err(|(_, error)| error)?;
+    let disposition = match how {
+        "unpower" => pcsc::Disposition::UnpowerCard,
+        _ => pcsc::Disposition::LeaveCard,
+    };
+    card.disconnect(disposition).map_err(|(_, error)| error)?;
     Ok(())
 }
 
