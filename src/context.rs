@@ -152,7 +152,7 @@ impl Context {
         let env = Env::snapshot();
         let paths = Paths::from_env(&env)?;
         let settings = read(&paths.settings_file())?;
-        let dialogue = Dialogue::open(&env);
+        let dialogue = Dialogue::open(&env).notifying(settings.notify_command.as_deref());
         Ok(Context {
             env,
             paths,

@@ -1,11 +1,17 @@
 //! The dialogue with the person: lines before a touch, questions, and secrets typed without an echo.
 //!
-//! It goes over the terminal when this program is in the terminal's foreground, else over pinentry (secrets) and stderr
-//! (lines). Who is in the background, or beside a program that takes the whole screen, writes nothing on the terminal. Standard
-//! input belongs to the child and to `--stdin`; it is never asked.
+//! It goes over the terminal when this program is in the terminal's foreground, else over pinentry (secrets), stderr (lines) and
+//! the desktop (a touch that is awaited). Who is in the background, or beside a program that takes the whole screen, writes nothing
+//! on the terminal. Standard input belongs to the child and to `--stdin`; it is never asked.
 
 mod awaited;
 mod graphical;
+#[cfg_attr(
+    not(all(feature = "notify", unix, not(target_os = "macos"))),
+    path = "prompt/without_notice.rs"
+)]
+mod notice;
+mod notify_command;
 mod person;
 mod qr;
 mod signals;
@@ -17,6 +23,7 @@ use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use graphical::Pinentry;
+use notify_command::NotifyCommand;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +38,15 @@ pub struct Dialogue {
     terminal: Option<Terminal>,
     terminal_kind: TerminalKind,
     pinentry: Pinentry,
+    notify_command: Option<Arc<NotifyCommand>>,
+}
+
+/// Whether a person at the terminal sees a line that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    AtTerminal,
+    /// It went to a log, a caller that swallows it, or nowhere.
+    ByNobody,
 }
 
 /// Whether a line can be written over.
@@ -53,6 +69,7 @@ impl Dialogue {
                 Some(_) => TerminalKind::Moving,
             },
             pinentry: Pinentry::from_env(env),
+            notify_command: None,
         }
     }
 
@@ -63,6 +80,7 @@ impl Dialogue {
             terminal: None,
             terminal_kind: TerminalKind::Dumb,
             pinentry: Pinentry::from_env(&Env::default()),
+            notify_command: None,
         }
     }
 
@@ -90,6 +108,12 @@ impl Dialogue {
             Some(person) if !person.is_there() => Err(nobody()),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// With a command that is run by the shell for every touch that is awaited.
+    pub fn notifying(mut self, command: Option<&str>) -> Self {
+        self.notify_command = command.map(NotifyCommand::new);
+        self
     }
 
     /// Whether questions can be asked at a terminal.
@@ -217,15 +241,21 @@ impl Dialogue {
         }
     }
 
-    fn tell_printable(&self, line: &str) {
+    fn tell_printable(&self, line: &str) -> Seen {
         if let Some(person) = self.elsewhere() {
-            return person.say(Voice::Tell, line);
+            person.say(Voice::Tell, line);
+            return Seen::AtTerminal;
         }
         let told = self
             .terminal()
             .is_ok_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());
-        if !told {
-            say(line);
+        if told {
+            return Seen::AtTerminal;
+        }
+        say(line);
+        match tty::standing(std::io::stderr()) {
+            Some(Standing::Ours) => Seen::AtTerminal,
+            Some(Standing::Background | Standing::Occupied) | None => Seen::ByNobody,
         }
     }
 

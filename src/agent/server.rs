@@ -4,7 +4,7 @@ use super::asker::Asker;
 use super::caller::{Caller, unpoisoned};
 use super::place::{Place, SocketId};
 use super::protocol::{Greeting, Opening, Wants, Word, frame};
-use super::{Agent, locked, work};
+use super::{Agent, locked, watch, work};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vault::folder::Lock;
@@ -86,6 +86,10 @@ pub fn serve(ctx: &Context, ready: impl FnOnce()) -> Result<Served> {
         requests: AtomicUsize::new(0),
         silent: Mutex::default(),
     });
+    let watching = Arc::clone(&server.agent);
+    watch::watch(&ctx.env, move |_| {
+        watching.end(None);
+    })?;
     ready();
     server.accept(&listener, &stop);
     // Who comes now finds nobody, and starts the next agent.

@@ -19,6 +19,8 @@ const LONGEST: u64 = 1 << 20;
 pub struct Settings {
     /// Prints the passphrase of a passphrase key on its standard output. Run by `sh -c`.
     pub passphrase_command: Option<String>,
+    /// Run by `sh -c` for every touch that is awaited, with what it is for in `TAPVAULT_TOUCH`.
+    pub notify_command: Option<String>,
     /// A cached session is used while at least so many seconds of it remain. 300 unless set.
     pub min_ttl_seconds: Option<u32>,
     /// Leaves out the line "presence: none".

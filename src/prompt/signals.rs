@@ -1,9 +1,10 @@
-//! Signals while the echo is off: they would end the program and leave the terminal as it is, so they are caught meanwhile.
+//! Signals while the echo is off, or a notification is shown: they would end the program and leave the terminal, or the
+//! notification, as it is, so they are caught meanwhile.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The signals that would end the program; caught until dropped.
 pub struct Signals {
@@ -18,6 +19,8 @@ struct Caught {
     pipe: UnixStream,
     /// Whether signals do what they do by default.
     idle: Arc<AtomicBool>,
+    /// How many want them caught now.
+    wanted: Mutex<usize>,
     arrived: Vec<(i32, Arc<AtomicBool>)>,
 }
 
@@ -40,7 +43,23 @@ impl Caught {
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
             arrived.push((signal, flag));
         }
-        Ok(Caught { pipe, idle, arrived })
+        Ok(Caught {
+            pipe,
+            idle,
+            wanted: Mutex::new(0),
+            arrived,
+        })
+    }
+
+    fn arrived(&self) -> Option<i32> {
+        let arrived = self.arrived.iter().find(|(_, flag)| flag.load(Ordering::SeqCst));
+        arrived.map(|(signal, _)| *signal)
+    }
+
+    fn change(&self, wanted: impl FnOnce(usize) -> usize) {
+        let mut count = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = wanted(*count);
+        self.idle.store(*count == 0, Ordering::SeqCst);
     }
 }
 
@@ -57,7 +76,7 @@ impl Signals {
                 CAUGHT.get_or_init(|| new)
             }
         };
-        caught.idle.store(false, Ordering::SeqCst);
+        caught.change(|wanted| wanted + 1);
         Ok(Signals {
             pipe: &caught.pipe,
             caught,
@@ -66,14 +85,20 @@ impl Signals {
 
     /// The one that came.
     pub fn which(&self) -> i32 {
-        let arrived = self.caught.arrived.iter().find(|(_, flag)| flag.load(Ordering::SeqCst));
-        arrived.map_or(SIGTERM, |(signal, _)| *signal)
+        self.caught.arrived().unwrap_or(SIGTERM)
+    }
+
+    /// Catches them no longer, and says which one came in the last moment.
+    pub fn release(self) -> Option<i32> {
+        let caught = self.caught;
+        drop(self);
+        caught.arrived()
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.caught.idle.store(true, Ordering::SeqCst);
+        self.caught.change(|wanted| wanted.saturating_sub(1));
     }
 }
 

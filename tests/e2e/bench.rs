@@ -19,6 +19,7 @@ pub mod pinentry;
 mod program;
 pub mod run;
 mod schema;
+pub mod screen;
 mod search;
 pub mod secrets;
 mod setup;

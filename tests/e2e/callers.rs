@@ -6,6 +6,7 @@
 //! | nested shells | [`nested`], and the scenario `user-profile` |
 //! | IDE-like callers: no terminal, short PATH | [`editors`], and `pin` for a pinentry that is missing |
 //! | background jobs, full-screen programs | [`jobs`], and `terminal` for a shell without a prompt |
+//! | notifications, where nobody would see a line; `notify_command` | [`notices`], [`notify_command`] |
 //! | stdin piped to the child, stdout and stderr closed, full or without a reader | [`streams`], and `terminal` for the PIN beside a pipe |
 //! | signals | [`signals`], and `terminal` for those at the PIN prompt, `faults` for SIGKILL |
 //! | what the child inherits: descriptors, environment | [`child`], and unit tests of `process::environment` |
@@ -20,6 +21,8 @@ mod editors;
 mod helpers;
 mod jobs;
 mod nested;
+mod notices;
+mod notify_command;
 mod picker;
 mod signals;
 mod streams;

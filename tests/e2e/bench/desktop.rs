@@ -222,7 +222,7 @@ impl<'b> Desktop<'b> {
         fs::read_to_string(trace(self.bench)).map_or(0, |text| text.lines().count())
     }
 
-    fn builder(&self) -> Builder<'static> {
+    pub(super) fn builder(&self) -> Builder<'static> {
         let builder = Builder::address(self.address.as_str()).expect("an address");
         builder.method_timeout(PATIENCE)
     }
