@@ -114,6 +114,14 @@ impl Agent {
         (leases, pins)
     }
 
+    /// Whether PINs are held from now on; those that are held go if not.
+    fn hold_pins(&self, hold: bool) {
+        self.holds_pins.store(hold, Ordering::SeqCst);
+        if !hold {
+            self.pins.drop_all();
+        }
+    }
+
     /// Leases what a run has brought, unless everything was ended while it ran.
     fn lease(&self, flight: &Flight, new: NewLease) -> Result<()> {
         let ended = unpoisoned(&self.ended);

@@ -72,6 +72,7 @@ fn begin(agent: &Arc<Agent>, request: Request, body: Zeroizing<String>, caller: 
         return Err(Refusal::Elsewhere(format!("the agent runs with another {name}")));
     }
     let order = Order::new(agent, request, body, caller.asker.clone())?;
+    agent.hold_pins(order.settings.hold_pin != Some(false));
     let vault = Vault::at(&agent.paths);
     let now = agent.now();
     if !order.request.refresh {

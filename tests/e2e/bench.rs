@@ -44,7 +44,7 @@ use tempfile::TempDir;
 pub use files::Snapshot;
 pub use program::PYTHON;
 pub use run::{Invocation, Output};
-pub use setup::{FirstPin, Folders, Setup};
+pub use setup::{Agent, FirstPin, Folders, Setup};
 pub use terminal::{CTRL_C, Terminal};
 
 /// The first token's serial number.
@@ -73,6 +73,8 @@ pub struct Bench {
     aws: Standin,
     state: Mutex<State>,
     folders: Folders,
+    /// Whether requests go through an agent.
+    agent: Agent,
     folder: TempDir,
 }
 
@@ -98,6 +100,7 @@ impl Bench {
             tokens: vec![TokenSpec::new(SERIAL, Firmware::V5_7_1)],
             pin: FirstPin::Changed,
             folders: Folders::Xdg,
+            agent: Agent::Off,
         }
     }
 
@@ -267,6 +270,13 @@ impl Bench {
         let folder = self.config_folder();
         fs::create_dir_all(&folder).expect("the config folder");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("its mode");
+        let without = "agent = false\n";
+        let text = match self.agent {
+            Agent::Usual => text.to_owned(),
+            // Lines keep their numbers where they can.
+            Agent::Off if text.contains('[') => format!("{without}{text}"),
+            Agent::Off => format!("{}\n{without}", text.trim_end_matches('\n')),
+        };
         fs::write(folder.join("config.toml"), text).expect("config.toml");
     }
 

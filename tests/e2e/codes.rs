@@ -16,7 +16,12 @@ const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
 /// `prod` with an MFA device, its access key sealed, and nothing on the OATH applet yet.
 pub fn with_mfa() -> Bench {
-    let bench = Bench::enrolled();
+    with_mfa_on(Bench::start())
+}
+
+/// The same on a bench of another kind.
+pub fn with_mfa_on(bench: Bench) -> Bench {
+    bench.enroll();
     bench.secret("the seed", SEED);
     bench.aws_config(&format!(
         "[profile prod]\nregion = eu-central-1\nmfa_serial = {ANA_MFA}\n"

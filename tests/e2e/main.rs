@@ -4,6 +4,7 @@
 //! [`bench`] is where a test works, [`tampering`] what somebody does to its vault; the other modules are the tests, by
 //! topic. A part of the lab that is missing fails the tests with the command that installs it; nothing is skipped.
 
+mod agent;
 mod aws_faults;
 mod basics;
 mod bench;

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str], trace: bool) -> Anything<()> {
     let mut readers = Readers::open()?;
     if trace {
-        readers = readers.observed(|line| eprintln!("apdu: {line}"));
+        readers = readers.observed(std::sync::Arc::new(|line| eprintln!("apdu: {line}")));
     }
     let options = Options(words);
     match words {

@@ -27,11 +27,21 @@ pub enum FirstPin {
     Factory,
 }
 
+/// Whether requests go through an agent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Agent {
+    /// As they usually do.
+    Usual,
+    /// Not, by a line in config.toml.
+    Off,
+}
+
 /// How a bench shall be; see [`Bench::setup`].
 pub struct Setup {
     pub(super) tokens: Vec<TokenSpec>,
     pub(super) pin: FirstPin,
     pub(super) folders: Folders,
+    pub(super) agent: Agent,
 }
 
 impl Setup {
@@ -71,6 +81,13 @@ impl Setup {
         self
     }
 
+    /// Requests go through an agent, as they usually do. Without this each is served in its own process: most tests are about
+    /// that, and look at it.
+    pub fn agent(mut self) -> Self {
+        self.agent = Agent::Usual;
+        self
+    }
+
     /// Brings everything up.
     pub fn start(self) -> Bench {
         program::check();
@@ -102,9 +119,13 @@ impl Setup {
                 ..State::default()
             }),
             folders: self.folders,
+            agent: self.agent,
             folder,
         };
         pinentry::install(&bench.hand());
+        if self.agent == Agent::Off {
+            bench.settings("");
+        }
         bench.aws_config("[profile prod]\nregion = eu-central-1\n");
         for (slot, pin) in [PIN, OTHER_PIN].into_iter().enumerate().take(tokens.len()) {
             bench.secret(&format!("PIN of token {slot}"), pin);
