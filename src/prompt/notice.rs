@@ -4,6 +4,8 @@
 //! for them. Whatever fails here fails in silence: the line has been said on stderr too.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 use zbus::blocking::Connection;
@@ -13,8 +15,11 @@ use zbus::zvariant::{DynamicType, Value};
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
-/// So long the blink waits for the notification, and what comes after the touch for its end.
+/// So long the blink waits for the notification, and what comes after the touch for its end, when nobody has answered anything.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+/// So much longer if the server has answered before and is only slow: else what it shows late would stay.
+const MORE: Duration = Duration::from_millis(700);
 
 /// After so long a server does not answer any more.
 const LONGEST_ANSWER: Duration = Duration::from_secs(20);
@@ -32,7 +37,9 @@ const NONE: u32 = 0;
 /// A notification; it goes with this value.
 pub struct Notice {
     orders: Sender<Order>,
-    /// Whether the server has kept nobody waiting so far.
+    /// Whether the server has answered anything so far.
+    alive: Arc<AtomicBool>,
+    /// Whether it has kept nobody waiting so far.
     swift: bool,
 }
 
@@ -45,9 +52,15 @@ impl Notice {
     /// Shows `line`, and returns when it is there or can't be waited for.
     pub fn show(line: &str) -> Self {
         let (orders, to_do) = mpsc::channel();
+        let alive = Arc::new(AtomicBool::new(false));
+        let sign = Arc::clone(&alive);
         // Without a thread the orders go nowhere.
-        let _ = std::thread::Builder::new().spawn(move || work(&to_do));
-        let mut notice = Notice { orders, swift: true };
+        let _ = std::thread::Builder::new().spawn(move || work(&to_do, &sign));
+        let mut notice = Notice {
+            orders,
+            alive,
+            swift: true,
+        };
         notice.replace(line);
         notice
     }
@@ -58,8 +71,13 @@ impl Notice {
         let line = line.to_owned();
         let ordered = self.orders.send(Order::Show { line, done }).is_ok();
         if ordered && self.swift {
-            self.swift = answer.recv_timeout(PATIENCE).is_ok();
+            self.swift = self.wait(&answer);
         }
+    }
+
+    fn wait(&self, answer: &Receiver<()>) -> bool {
+        answer.recv_timeout(PATIENCE).is_ok()
+            || (self.alive.load(Ordering::Relaxed) && answer.recv_timeout(MORE).is_ok())
     }
 }
 
@@ -67,15 +85,16 @@ impl Drop for Notice {
     fn drop(&mut self) {
         let (done, answer) = mpsc::channel();
         if self.orders.send(Order::Close { done }).is_ok() {
-            let _ = answer.recv_timeout(PATIENCE);
+            self.wait(&answer);
         }
     }
 }
 
 /// Carries out orders until the last of them. One that was given while the server kept silent is carried out when it speaks again,
 /// if this process is still there.
-fn work(orders: &Receiver<Order>) {
+fn work(orders: &Receiver<Order>, alive: &AtomicBool) {
     let Ok(desktop) = Desktop::reach() else { return };
+    alive.store(true, Ordering::Relaxed);
     let mut id = NONE;
     for order in orders {
         match order {
