@@ -23,6 +23,7 @@ use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::SecretText;
 use graphical::Pinentry;
+use notice::Bus;
 use notify_command::NotifyCommand;
 use std::io::Write;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub struct Dialogue {
     terminal: Option<Terminal>,
     terminal_kind: TerminalKind,
     pinentry: Pinentry,
+    bus: Bus,
     notify_command: Option<Arc<NotifyCommand>>,
 }
 
@@ -69,6 +71,7 @@ impl Dialogue {
                 Some(_) => TerminalKind::Moving,
             },
             pinentry: Pinentry::from_env(env),
+            bus: Bus::from_env(env),
             notify_command: None,
         }
     }
@@ -80,6 +83,7 @@ impl Dialogue {
             terminal: None,
             terminal_kind: TerminalKind::Dumb,
             pinentry: Pinentry::from_env(&Env::default()),
+            bus: Bus::from_env(&Env::default()),
             notify_command: None,
         }
     }

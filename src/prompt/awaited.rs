@@ -43,9 +43,12 @@ impl<'a> Awaited<'a> {
         if let Some(person) = self.dialogue.elsewhere() {
             return person.touch(&line);
         }
-        let seen = self.dialogue.tell_printable(&line);
+        let desktop = match self.dialogue.tell_printable(&line) {
+            Seen::AtTerminal => None,
+            Seen::ByNobody => self.dialogue.bus.address(),
+        };
         let command = self.dialogue.notify_command.as_ref();
-        if seen == Seen::ByNobody || command.is_some() {
+        if desktop.is_some() || command.is_some() {
             // Before anything is shown that would have to be taken away.
             self.watch = self.watch.take().or_else(|| Watch::begin(&self.shown));
         }
@@ -54,10 +57,10 @@ impl<'a> Awaited<'a> {
             shown.command = None;
             shown.command = command.run(&line);
         }
-        match (seen, &mut shown.notice) {
-            (Seen::AtTerminal, notice) => *notice = None,
-            (Seen::ByNobody, Some(notice)) => notice.replace(&line),
-            (Seen::ByNobody, notice) => *notice = Some(Notice::show(&line)),
+        match (desktop, &mut shown.notice) {
+            (None, notice) => *notice = None,
+            (Some(_), Some(notice)) => notice.replace(&line),
+            (Some(address), notice) => *notice = Some(Notice::show(address, &line)),
         }
     }
 }

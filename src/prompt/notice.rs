@@ -3,7 +3,9 @@
 //! On a thread of its own, for a bus and a notification server may take their time or never answer, and the token is not to wait
 //! for them. Whatever fails here fails in silence: the line has been said on stderr too.
 
+use crate::env::Env;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -34,6 +36,32 @@ const CRITICAL: u8 = 2;
 /// Section 5: the notification that replaces none.
 const NONE: u32 = 0;
 
+/// The session bus, as the environment names it.
+pub struct Bus {
+    named: Option<String>,
+    /// Where it is by custom (systemd's pam_systemd(8), and the D-Bus of most distributions).
+    usual: Option<PathBuf>,
+}
+
+impl Bus {
+    /// `DBUS_SESSION_BUS_ADDRESS`, else `bus` in `XDG_RUNTIME_DIR`.
+    pub fn from_env(env: &Env) -> Self {
+        Bus {
+            named: env.text("DBUS_SESSION_BUS_ADDRESS").map(str::to_owned),
+            usual: env.os("XDG_RUNTIME_DIR").map(|folder| Path::new(folder).join("bus")),
+        }
+    }
+
+    /// Its address; `None` where there is none, so that no thread is started in vain.
+    pub fn address(&self) -> Option<String> {
+        let usual = || {
+            let path = self.usual.as_deref().filter(|path| path.exists())?;
+            Some(format!("unix:path={}", path.to_str()?))
+        };
+        self.named.clone().or_else(usual)
+    }
+}
+
 /// A notification; it goes with this value.
 pub struct Notice {
     orders: Sender<Order>,
@@ -49,13 +77,13 @@ enum Order {
 }
 
 impl Notice {
-    /// Shows `line`, and returns when it is there or can't be waited for.
-    pub fn show(line: &str) -> Self {
+    /// Shows `line` on the desktop that is reached at this address, and returns when it is there or can't be waited for.
+    pub fn show(address: String, line: &str) -> Self {
         let (orders, to_do) = mpsc::channel();
         let alive = Arc::new(AtomicBool::new(false));
         let sign = Arc::clone(&alive);
         // Without a thread the orders go nowhere.
-        let _ = std::thread::Builder::new().spawn(move || work(&to_do, &sign));
+        let _ = std::thread::Builder::new().spawn(move || work(&address, &to_do, &sign));
         let mut notice = Notice {
             orders,
             alive,
@@ -92,8 +120,8 @@ impl Drop for Notice {
 
 /// Carries out orders until the last of them. One that was given while the server kept silent is carried out when it speaks again,
 /// if this process is still there.
-fn work(orders: &Receiver<Order>, alive: &AtomicBool) {
-    let Ok(desktop) = Desktop::reach() else { return };
+fn work(address: &str, orders: &Receiver<Order>, alive: &AtomicBool) {
+    let Ok(desktop) = Desktop::reach(address) else { return };
     alive.store(true, Ordering::Relaxed);
     let mut id = NONE;
     for order in orders {
@@ -122,8 +150,8 @@ struct Desktop {
 }
 
 impl Desktop {
-    fn reach() -> zbus::Result<Self> {
-        let bus = Builder::session()?.method_timeout(LONGEST_ANSWER).build()?;
+    fn reach(address: &str) -> zbus::Result<Self> {
+        let bus = Builder::address(address)?.method_timeout(LONGEST_ANSWER).build()?;
         let mut desktop = Desktop { bus, markup: true };
         let capabilities: Vec<String> = desktop.call("GetCapabilities", &())?;
         desktop.markup = capabilities.iter().any(|capability| capability == "body-markup");
