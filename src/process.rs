@@ -35,6 +35,14 @@ pub struct Found<'a> {
     path: PathBuf,
 }
 
+/// The file of this program, to start it once more.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn this_program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// Looks for the command as a shell does.
 ///
 /// # Errors

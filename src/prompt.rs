@@ -12,12 +12,14 @@ mod graphical;
 )]
 mod notice;
 mod notify_command;
+mod pace;
 mod person;
 mod qr;
 mod signals;
 mod tty;
 
 pub use awaited::Awaited;
+pub use pace::Pace;
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +43,7 @@ pub struct Dialogue {
     pinentry: Pinentry,
     bus: Bus,
     notify_command: Option<Arc<NotifyCommand>>,
+    pace: Pace,
 }
 
 /// Whether a person at the terminal sees a line that was said.
@@ -73,6 +76,7 @@ impl Dialogue {
             pinentry: Pinentry::from_env(env),
             bus: Bus::from_env(env),
             notify_command: None,
+            pace: Pace::begin(),
         }
     }
 
@@ -85,6 +89,7 @@ impl Dialogue {
             pinentry: Pinentry::from_env(&Env::default()),
             bus: Bus::from_env(&Env::default()),
             notify_command: None,
+            pace: Pace::begin(),
         }
     }
 
@@ -96,6 +101,11 @@ impl Dialogue {
     /// What names the terminal among others: the session that it controls. `None` without one.
     pub fn terminal_session(&self) -> Option<u64> {
         self.terminal.as_ref().and_then(Terminal::session)
+    }
+
+    /// How long somebody is kept waiting.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// The same, to be kept.
@@ -213,7 +223,10 @@ impl Dialogue {
         let question = printable(question);
         match self.elsewhere() {
             Some(person) => Ok(person.ask(Asks::Line, &question)?.expose().to_owned()),
-            None => self.need_terminal("asked")?.ask(&format!("{question}: ")),
+            None => {
+                let terminal = self.need_terminal("asked")?;
+                self.pace.asking(|| terminal.ask(&format!("{question}: ")))
+            }
         }
     }
 
@@ -226,7 +239,8 @@ impl Dialogue {
         if let Some(person) = self.elsewhere() {
             return Ok(person.ask(Asks::Consent, &question)?.expose() == "y");
         }
-        let answer = self.need_terminal("asked")?.ask(&format!("{question} [y/N] "))?;
+        let terminal = self.need_terminal("asked")?;
+        let answer = self.pace.asking(|| terminal.ask(&format!("{question} [y/N] ")))?;
         Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
@@ -239,10 +253,10 @@ impl Dialogue {
         if let Some(person) = self.elsewhere() {
             return person.ask(Asks::Secret, &question);
         }
-        match self.terminal() {
+        self.pace.asking(|| match self.terminal() {
             Ok(terminal) => terminal.ask_secret(&format!("{question}: ")),
             Err(absence) => self.pinentry.ask(&question, absence),
-        }
+        })
     }
 
     fn tell_printable(&self, line: &str) -> Seen {
@@ -250,6 +264,7 @@ impl Dialogue {
             person.say(Voice::Tell, line);
             return Seen::AtTerminal;
         }
+        self.pace.says(line);
         let told = self
             .terminal()
             .is_ok_and(|terminal| terminal.print(&format!("{line}\n")).is_ok());

@@ -301,7 +301,9 @@ fn arrows_go_down() {
         ),
         (
             "agent",
-            &["chain", "vault", "presence", "prompt", "process", "token", "profile"],
+            &[
+                "chain", "vault", "presence", "prompt", "process", "token", "wrap", "render", "profile",
+            ],
         ),
         ("enrollment", &["vault", "wrap", "device", "store", "token", "presence"]),
         (
@@ -311,14 +313,16 @@ fn arrows_go_down() {
         ("rotation", &["chain", "vault", "aws", "presence", "profile"]),
         (
             "chain",
-            &["profile", "vault", "aws", "device", "token", "presence", "process"],
+            &[
+                "profile", "vault", "aws", "device", "token", "presence", "process", "prompt",
+            ],
         ),
         ("vault", &["wrap", "store", "presence", "profile"]),
         ("wrap", &["device", "store", "token", "presence", "process", "prompt"]),
         ("device", &["store", "token", "presence", "prompt"]),
         ("presence", &["prompt"]),
         ("process", &["render"]),
-        ("context", &["prompt"]),
+        ("context", &["prompt", "profile"]),
         ("prompt", &[]),
         ("aws", &["prompt"]),
         ("profile", &[]),

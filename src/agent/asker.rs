@@ -65,6 +65,11 @@ impl Asker {
         mine.session == its.session || self.has_parent_of(other)
     }
 
+    /// Whether it was there before that moment, in clock ticks after boot.
+    pub fn started_before(&self, moment: u64) -> bool {
+        self.client.as_ref().is_some_and(|client| client.started < moment)
+    }
+
     /// Whether the two were started by the same process.
     pub fn has_parent_of(&self, other: &Asker) -> bool {
         match (self.above.first(), other.above.first()) {

@@ -9,13 +9,16 @@ use crate::secret::SecretText;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a client may take to accept a frame: it reads all the time.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a frame that has begun may take.
 const FRAME_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a person may take to answer. Others wait for the token meanwhile, perhaps for a prompt that was forgotten.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(120);
 
 /// More answers than any request needs; a client that sends more is cut off.
 const MOST_ANSWERS: usize = 64;
@@ -85,6 +88,8 @@ impl Caller {
     pub fn send_last(&self, word: &Word, body: &[u8]) {
         if !self.served.swap(true, Ordering::SeqCst) {
             self.send(word, body);
+            // What was sent can still be read; a client that stays on would only hold a place.
+            self.leave();
         }
     }
 
@@ -111,6 +116,7 @@ impl Caller {
         let _asking = unpoisoned(&self.asking);
         *unpoisoned(&self.answer) = Pending::Awaited;
         self.send(word, &[]);
+        let asked = Instant::now();
         let mut answer = unpoisoned(&self.answer);
         loop {
             if let Pending::Come(given) = std::mem::replace(&mut *answer, Pending::Awaited) {
@@ -120,7 +126,21 @@ impl Caller {
             if !self.is_there() {
                 return Err(nobody());
             }
-            answer = self.answered.wait(answer).unwrap_or_else(PoisonError::into_inner);
+            let left = ANSWER_PATIENCE.saturating_sub(asked.elapsed());
+            if left.is_zero() {
+                // What is typed later was not asked for.
+                *answer = Pending::Nothing;
+                return Err(Error::new(
+                    ErrorKind::Pin,
+                    format!("nobody answered within {} s", ANSWER_PATIENCE.as_secs()),
+                )
+                .hint("run it again"));
+            }
+            answer = self
+                .answered
+                .wait_timeout(answer, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 

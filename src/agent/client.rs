@@ -145,6 +145,7 @@ struct Asked {
     opening: Opening,
     code: Option<SecretText>,
     place: Place,
+    patience: Option<Duration>,
 }
 
 impl Asked {
@@ -205,6 +206,7 @@ impl Asked {
             },
             code,
             place: Place::of(&ctx.paths),
+            patience: wanted.patience,
         }))
     }
 
@@ -265,7 +267,12 @@ impl Asked {
             };
             patience = BETWEEN_WORDS;
             match frame.parse()? {
-                Word::Heard => {}
+                // It takes longer than an answer from memory.
+                Word::Heard => {
+                    if let Some(patience) = self.patience {
+                        ctx.dialogue.pace().limit(patience);
+                    }
+                }
                 Word::OtherVersion(theirs) => {
                     let ours = Greeting::ours();
                     if theirs.is_older_than(&ours) {

@@ -11,6 +11,7 @@ use crate::chain::resolve::Witness;
 use crate::context::settings::Join;
 use crate::credential::Credentials;
 use crate::error::{Error, Result};
+use crate::presence::processes::ticks_since_boot;
 use crate::prompt::{Person, nobody};
 use crate::vault::session::SessionId;
 use jiff::Timestamp;
@@ -18,8 +19,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For so long after a run has ended, processes that its first asker's parent has started too are served from it: they are the
-/// rest of the same `make -j`, and the touch was shown as that parent's.
+/// For so long at most after a run has ended, stragglers are served from it: processes that its first asker's parent has started
+/// too, each of them before the one before it was served. They are the rest of the same `make -j`. Two commands that follow each
+/// other never overlap so, and each takes its own touch.
 const AFTERGLOW: Duration = Duration::from_secs(2);
 
 /// What has to be equal, beside the point, for two requests to share a run.
@@ -79,6 +81,8 @@ pub struct Flight {
 struct Progress {
     reached: BTreeMap<usize, Reached>,
     ended: Option<(Instant, Result<(), Error>)>,
+    /// When somebody was last served, in clock ticks after boot.
+    served: u64,
 }
 
 /// What a request has to do.
@@ -156,7 +160,7 @@ impl Flight {
     fn meets(&self, new: &Candidate, rule: Join) -> Option<usize> {
         let related = match self.has_ended() {
             false => self.asker.joins(&new.asker, rule),
-            true => self.asker.has_parent_of(&new.asker),
+            true => self.asker.has_parent_of(&new.asker) && new.asker.started_before(unpoisoned(&self.progress).served),
         };
         // Who wants everything anew is not served with what was sealed before.
         if !related || self.terms != new.terms || (new.refresh && !self.refresh) {
@@ -189,6 +193,7 @@ impl Flight {
 
     /// Says how it went. Whoever waits for a point that was never reached gets the error.
     pub fn end(&self, outcome: Result<(), Error>) {
+        self.serves();
         unpoisoned(&self.progress).ended = Some((Instant::now(), outcome));
         self.moved.notify_all();
     }
@@ -216,6 +221,13 @@ impl Flight {
                 .wait_timeout(progress, Duration::from_millis(200))
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+        }
+    }
+
+    /// Somebody is served with what it ended in.
+    pub fn serves(&self) {
+        if let Some(now) = ticks_since_boot() {
+            unpoisoned(&self.progress).served = now;
         }
     }
 

@@ -11,6 +11,7 @@ use crate::presence::{Action, Request};
 use crate::vault::Vault;
 use crate::vault::keyring::Keyring;
 use crate::vault::unlock::KeyChoice;
+use std::time::Duration;
 
 /// What is asked for, beside the plan.
 pub struct Wanted {
@@ -26,6 +27,8 @@ pub struct Wanted {
     pub callers: Vec<String>,
     /// For how many seconds the session is leased; 0 for not at all.
     pub lease: u32,
+    /// How long the caller may be kept waiting, if there is a limit to it.
+    pub patience: Option<Duration>,
 }
 
 /// Runs a plan by itself.
@@ -33,6 +36,9 @@ pub struct Wanted {
 /// # Errors
 /// Everything between a missing entry and a refusal by AWS.
 pub fn alone(ctx: &Context, vault: &Vault, chain: &Chain, wanted: Wanted) -> Result<Credentials> {
+    if let Some(patience) = wanted.patience {
+        ctx.dialogue.pace().limit(patience);
+    }
     match chain.entry() {
         Some(_) => {
             let keyring = vault.read()?.0.keyring;

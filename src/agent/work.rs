@@ -92,6 +92,7 @@ fn begin(agent: &Arc<Agent>, request: Request, body: Zeroizing<String>, caller: 
     match agent.flights.admit(candidate, caller, order.settings.join, now) {
         Course::Joined(flight) => {
             if let Some(outcome) = flight.outcome() {
+                flight.serves();
                 deliver(&outcome, std::slice::from_ref(caller));
             }
         }
@@ -166,6 +167,8 @@ fn work(
         action: request.command.map_or(Action::Export, Action::Run),
         callers: asker.chain(),
         lease: request.lease,
+        // The client sees to it.
+        patience: None,
     };
     let credentials = run(&ctx, vault, keyring.as_ref(), &chain, wanted, from, &**flight)?;
     if request.lease == 0 {

@@ -10,9 +10,8 @@ use crate::secret::VaultSecret;
 use crate::vault::keyring::{Keyring, TrustedList};
 use crate::vault::payload::EntryId;
 use crate::vault::session::{self, Freshness, SessionId};
-use crate::vault::unlock::{KeyChoice, unlock};
+use crate::vault::unlock::{KeyChoice, KeyHere, unlock};
 use crate::vault::{Vault, entry};
-use crate::wrap::PresentKey;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -60,7 +59,7 @@ impl<'a> Opening<'a, '_> {
 /// What was opened, and what the sessions of the plan's steps will be found by.
 pub(super) struct Opened<'a> {
     /// The key that opened it, in this run.
-    pub key: Option<Box<dyn PresentKey + 'a>>,
+    pub key: Option<KeyHere<'a>>,
     /// What the first call is made with, and the steps that it leaves.
     pub reached: Reached,
     /// What the session of each step is found by.

@@ -72,7 +72,8 @@ pub fn run(args: &AgentArgs, ctx: &Context) -> Result<()> {
 fn announce(line: &str) {
     let mut stdout = std::io::stdout();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    if let Ok(nothing) = std::fs::File::options().write(true).open("/dev/null") {
+    // Something else has to take its number, or the next file would be standard output.
+    if let Ok(nothing) = std::fs::File::open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(nothing);
     }
 }

@@ -22,6 +22,7 @@ use clap::Args;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Run a command, or a subshell, with the credentials of a profile
 ///
@@ -160,7 +161,7 @@ pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice) -> Result<ExitCode>
         }
     };
     let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let session = session(args.profile, args.session, ctx, choice, Action::Run(words))?;
+    let session = session(args.profile, args.session, ctx, choice, (Action::Run(words), None))?;
     let environment = environment::of_child(
         &ctx.env,
         session.profile.as_str(),
@@ -193,7 +194,7 @@ pub fn session(
     args: SessionArgs,
     ctx: &Context,
     choice: KeyChoice,
-    action: Action,
+    (action, patience): (Action, Option<Duration>),
 ) -> Result<Session> {
     let vault = Vault::at(&ctx.paths);
     let config: Config = common::config(ctx)?;
@@ -217,6 +218,7 @@ pub fn session(
             Some(lease) => lease.0.0,
             None => ctx.settings.lease_of(profile.as_str()),
         },
+        patience,
     };
     let way = match args.no_agent {
         true => Way::Alone,

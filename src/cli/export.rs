@@ -9,6 +9,10 @@ use crate::render::{Format, render};
 use crate::vault::unlock::KeyChoice;
 use clap::Args;
 use std::io::Write;
+use std::time::Duration;
+
+/// For how long a caller of credential_process is kept waiting; most show nothing of what they wait for.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Print the credentials of a profile
 ///
@@ -43,7 +47,11 @@ pub fn print(
         Format::Env | Format::ExportEnv => common::refuse_nesting(ctx)?,
         Format::Json | Format::Ini => {}
     }
-    let session = session(profile, args, ctx, choice, Action::Export)?;
+    let patience = match format {
+        Format::Json => Some(PATIENCE),
+        Format::Env | Format::ExportEnv | Format::Ini => None,
+    };
+    let session = session(profile, args, ctx, choice, (Action::Export, patience))?;
     let text = render(
         format,
         session.profile.as_str(),

@@ -50,6 +50,13 @@ impl Process {
     }
 }
 
+/// The clock ticks since boot, of which [`Process::started`] is one moment: 100 a second (time(7), proc_uptime(5)).
+pub fn ticks_since_boot() -> Option<u64> {
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
+    Some(seconds.parse::<u64>().ok()? * 100 + hundredths.parse::<u64>().ok()?)
+}
+
 /// The names of the processes above this one, nearest first, as far as they tell a person something.
 pub fn callers() -> Vec<String> {
     let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());

@@ -43,6 +43,7 @@ impl<'a> Awaited<'a> {
         if let Some(person) = self.dialogue.elsewhere() {
             return person.touch(&line);
         }
+        self.dialogue.pace.touch(true);
         let desktop = match self.dialogue.tell_printable(&line) {
             Seen::AtTerminal => None,
             Seen::ByNobody => self.dialogue.bus.address(),
@@ -69,7 +70,10 @@ impl Drop for Awaited<'_> {
     fn drop(&mut self) {
         match self.dialogue.elsewhere() {
             Some(person) => person.touched(),
-            None => over(&self.shown),
+            None => {
+                self.dialogue.pace.touch(false);
+                over(&self.shown);
+            }
         }
     }
 }

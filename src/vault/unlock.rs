@@ -21,10 +21,13 @@ pub enum KeyChoice {
     Named(KeyName),
 }
 
+/// A key that is here.
+pub type KeyHere<'a> = Box<dyn PresentKey + 'a>;
+
 /// A key that is here, and the list that it has verified.
 pub struct Unlocked<'a> {
     /// The key.
-    pub key: Box<dyn PresentKey + 'a>,
+    pub key: KeyHere<'a>,
     /// The list.
     pub trusted: TrustedList,
 }

@@ -3,6 +3,7 @@
 use crate::agent::place::Place;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::process::this_program;
 use crate::secret::SECRET_VARIABLES;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
@@ -18,7 +19,7 @@ pub const READY: &str = "ready";
 
 /// A connection to an agent that was started now, or by somebody else at this moment. The error is why there is none.
 pub fn started(ctx: &Context, place: &Place) -> std::result::Result<UnixStream, String> {
-    let program = std::env::current_exe().map_err(|err| format!("this program's file is not found: {err}"))?;
+    let program = this_program().map_err(|err| format!("this program's file is not found: {err}"))?;
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {
         command.env_remove(name);
@@ -71,7 +72,7 @@ pub fn detach() -> Result<()> {
     // In a session of its own it has no terminal, and no signal of one reaches it. It fails for a group leader, who would be
     // somebody who typed this by hand.
     let _ = rustix::process::setsid();
-    let program = std::env::current_exe().map_err(|err| failed(&err))?;
+    let program = this_program().map_err(|err| failed(&err))?;
     Command::new(program)
         .args(["agent", "--announce"])
         .spawn()

@@ -83,8 +83,6 @@ fn twenty_roles_over_one_base_share_its_session() {
 fn a_sealed_session_is_opened_once_for_all_who_ask() {
     let bench = with_prod();
     export(&bench, "prod").wait().success();
-    // What was joined a moment ago is over by then.
-    std::thread::sleep(std::time::Duration::from_millis(2500));
     quiet(&bench);
     bench.withhold_touches();
     let before = touches(&bench);
@@ -100,16 +98,13 @@ fn a_sealed_session_is_opened_once_for_all_who_ask() {
 fn one_after_the_other_each_takes_a_touch() {
     let bench = with_prod();
     let before = touches(&bench);
-    for _ in 0..2 {
-        // Started by a process of its own each: no straggler of the one before.
-        let out = bench
-            .program("/bin/sh", ["-c", "tapvault export --format=json prod; true"])
-            .env("PATH", path_with_tapvault(&bench))
-            .prints_secrets()
-            .run();
-        assert_eq!(out.success().json()["Version"], 1);
-    }
-    assert_eq!(touches(&bench) - before, 2);
+    // The same process starts them, so only that they don't overlap tells them from stragglers.
+    let line = "for i in 1 2 3; do tapvault export --format=json prod >/dev/null; done";
+    let shell = bench
+        .program("/bin/sh", ["-c", line])
+        .env("PATH", path_with_tapvault(&bench));
+    shell.run().success();
+    assert_eq!(touches(&bench) - before, 3);
 }
 
 #[test]

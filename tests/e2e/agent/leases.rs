@@ -39,7 +39,6 @@ fn a_lease_is_set_per_profile_or_for_all() {
         "the profile's own word counts"
     );
     bench.settings("lease = \"10m\"\n");
-    std::thread::sleep(std::time::Duration::from_millis(2500));
     export(&bench, "prod").wait().success().touches(1);
     export(&bench, "prod").wait().success().touches(0);
 }
@@ -106,7 +105,6 @@ fn a_replaced_access_key_ends_its_lease() {
         .stdin(&format!("{}\n{}\n", ANA.0, ANA.1))
         .run()
         .success();
-    std::thread::sleep(std::time::Duration::from_millis(2500));
     bench
         .tapvault(["exec", "prod", "--", "true"])
         .run()
@@ -119,7 +117,6 @@ fn a_pin_is_typed_once_while_the_token_stays_in() {
     let bench = with_prod();
     let first = bench.tapvault(["exec", "prod", "--", "true"]).run().success();
     assert_eq!(first.pinentry_asked(), 1);
-    std::thread::sleep(std::time::Duration::from_millis(2500));
     let second = bench
         .tapvault(["exec", "prod", "--", "true"])
         .run()
@@ -143,7 +140,6 @@ fn hold_pin_false_has_it_typed_every_time() {
             .run()
             .success();
         assert_eq!(out.pinentry_asked(), 1, "{out}");
-        std::thread::sleep(std::time::Duration::from_millis(2500));
     }
 }
 
@@ -154,7 +150,6 @@ fn refresh_passes_over_a_lease_and_renews_it() {
         .tapvault(["exec", "--lease", "15m", "prod", "--", "true"])
         .run()
         .success();
-    std::thread::sleep(std::time::Duration::from_millis(2500));
     let line = ["exec", "--refresh", "prod", "--", "true"];
     bench.tapvault(line).run().success().touches(1);
     assert_eq!(bench.calls(), ["GetSessionToken", "GetSessionToken"]);
