@@ -86,6 +86,13 @@ pub fn status(ctx: &Context) -> Result<Option<Status>> {
 pub fn lock(ctx: &Context, profile: Option<String>) -> Result<Option<(usize, usize)>> {
     match short(ctx, Wants::Lock { profile })? {
         Some(Word::Locked { leases, pins }) => Ok(Some((leases, pins))),
+        Some(Word::OtherVersion(theirs)) if theirs.is_older_than(&Greeting::ours()) => {
+            ctx.dialogue.note(&format!(
+                "an agent of version {} made room for this one; what it held has ended",
+                theirs.version
+            ));
+            Ok(None)
+        }
         Some(other) => Err(unexpected(&other)),
         None => Ok(None),
     }

@@ -89,6 +89,7 @@ fn carry_out(remedy: &str) {
 fn where_all_is_well_every_line_says_so() {
     let bench = Bench::with_prod();
     bench.enroll_paper_with("paper", &[], Some(PIN));
+    fs::remove_file(bench.config_folder().join("config.toml")).expect("what the bench has set");
     let findings = Findings::of(&bench);
     findings.all_are_ok();
     for (check, words) in [
@@ -135,7 +136,7 @@ fn doctor_changes_nothing_and_calls_nobody() {
         log.touches.awaited
     );
     // On a machine that has nothing yet, too.
-    let bench = Bench::setup().no_token().start();
+    let bench = Bench::setup().no_token().agent().start();
     let before = Snapshot::of(bench.root());
     Findings::of(&bench);
     assert_eq!(

@@ -116,7 +116,7 @@ fn what_stands_in_the_place_of_a_config_is_named_and_never_waited_for_long() {
 
 #[test]
 fn a_config_that_this_user_may_not_read_is_named() {
-    let bench = Bench::setup().no_token().start();
+    let bench = Bench::setup().no_token().agent().start();
     let config = bench.home().join(".aws/config");
     fs::set_permissions(&config, PermissionsExt::from_mode(0o000)).expect("the mode");
     // Tests run as root, who reads everything unless told otherwise.
