@@ -19,7 +19,7 @@ pub enum Touch {
     Given,
     /// The token's patience ran out.
     Missed,
-    /// The token was pulled out while it blinked.
+    /// The token was pulled out while it blinked, or the host took its request back.
     Interrupted,
     /// No wait at all: an earlier touch still counted (touch policy "cached").
     Cached,
@@ -76,7 +76,9 @@ pub struct Body {
 struct State {
     inserted: bool,
     recognised: bool,
+    /// What has to be cut when the token is pulled out.
     link: Option<TcpStream>,
+    connected: bool,
     patience: Duration,
     auto: AutoTouch,
     wait: Option<Wait>,
@@ -86,14 +88,14 @@ struct State {
 
 struct Wait {
     request: Request,
-    touched: bool,
+    ended: Option<Touch>,
 }
 
 impl State {
-    /// The wait that a touch would end. One that was touched is over, even if the card's thread hasn't noticed yet:
+    /// The wait that a touch would end. One that was ended is over, even if the card's thread hasn't noticed yet:
     /// else a quick hand would take it for the next one.
     fn blinking(&mut self) -> Option<&mut Wait> {
-        self.wait.as_mut().filter(|wait| !wait.touched)
+        self.wait.as_mut().filter(|wait| wait.ended.is_none())
     }
 }
 
@@ -103,6 +105,7 @@ impl Body {
             inserted,
             recognised: false,
             link: None,
+            connected: false,
             patience,
             auto: AutoTouch::Off,
             wait: None,
@@ -121,7 +124,7 @@ impl Body {
     pub fn touch(&self) -> bool {
         let mut state = self.lock();
         let Some(wait) = state.blinking() else { return false };
-        wait.touched = true;
+        wait.ended = Some(Touch::Given);
         self.changed.notify_all();
         true
     }
@@ -175,7 +178,7 @@ impl Body {
         let state = self.lock();
         Plug {
             inserted: state.inserted,
-            connected: state.link.is_some(),
+            connected: state.connected,
             recognised: state.recognised,
         }
     }
@@ -194,10 +197,7 @@ impl Body {
             number: state.counts.awaited,
             purpose: purpose.to_owned(),
         };
-        state.wait = Some(Wait {
-            request,
-            touched: false,
-        });
+        state.wait = Some(Wait { request, ended: None });
         self.changed.notify_all();
 
         let start = Instant::now();
@@ -207,8 +207,8 @@ impl Body {
             if !state.inserted {
                 break Touch::Interrupted;
             }
-            if state.wait.as_ref().is_some_and(|wait| wait.touched) {
-                break Touch::Given;
+            if let Some(ended) = state.wait.as_ref().and_then(|wait| wait.ended) {
+                break ended;
             }
             let finger_comes_after = state.auto.delay();
             if finger_comes_after.is_some_and(|after| waited >= after) {
@@ -252,14 +252,24 @@ impl Body {
         drop(waiting.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// A connection to the reader's driver is there, as long as the guard lives. `None` if the token was pulled out
-    /// meanwhile.
-    pub fn attach(&self, link: TcpStream) -> Option<Attached<'_>> {
+    /// The host takes its request back: the wait is over.
+    pub fn interrupt(&self) {
+        let mut state = self.lock();
+        if let Some(wait) = state.blinking() {
+            wait.ended = Some(Touch::Interrupted);
+            self.changed.notify_all();
+        }
+    }
+
+    /// A connection to the host is there, as long as the guard lives; `link` is cut when the token is pulled out. `None`
+    /// if it was pulled out meanwhile.
+    pub fn attach(&self, link: Option<TcpStream>) -> Option<Attached<'_>> {
         let mut state = self.lock();
         if !state.inserted {
             return None;
         }
-        state.link = Some(link);
+        state.link = link;
+        state.connected = true;
         Some(Attached(self))
     }
 
@@ -283,6 +293,7 @@ impl Drop for Attached<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.link = None;
+        state.connected = false;
         state.recognised = false;
         self.0.changed.notify_all();
     }
@@ -358,6 +369,20 @@ mod tests {
         let body = Body::new(true, SOON);
         body.set_auto_touch(AutoTouch::Always(LATE));
         assert_eq!(body.await_touch("x"), Touch::Missed);
+    }
+
+    #[test]
+    fn a_request_that_is_taken_back_ends_its_wait_and_no_other() {
+        let body = Body::new(true, LATE);
+        thread::scope(|scope| {
+            let wait = scope.spawn(|| body.await_touch("x"));
+            body.next_request(LATE).expect("it blinks");
+            body.interrupt();
+            assert_eq!(wait.join().expect("no panic"), Touch::Interrupted);
+        });
+        body.interrupt();
+        body.set_auto_touch(AutoTouch::Always(Duration::ZERO));
+        assert_eq!(body.await_touch("x"), Touch::Given);
     }
 
     #[test]

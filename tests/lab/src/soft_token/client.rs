@@ -100,30 +100,43 @@ impl Control {
 
     /// The answer's line as it came, for a person to read.
     pub fn ask_raw(&self, request: Request) -> io::Result<String> {
-        let mut stream = UnixStream::connect(&self.socket)?;
-        let blocks_by_itself = if let Request::Wait(timeout) = request {
-            timeout
-        } else {
-            Duration::ZERO
-        };
-        stream.set_read_timeout(Some(blocks_by_itself + PATIENCE))?;
-        writeln!(stream, "{request}")?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line)?;
-        if line.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(line.trim_end().to_owned())
+        exchange(&self.socket, &request.to_string(), blocks_for(&request))
     }
 
     fn ask<T: DeserializeOwned>(&self, request: Request) -> io::Result<T> {
-        let answer: Value = serde_json::from_str(&self.ask_raw(request)?)?;
-        match answer["ok"] {
-            Value::Bool(true) => Ok(serde_json::from_value(answer)?),
-            _ => Err(io::Error::other(format!(
-                "the token refused {request}: {}",
-                answer["error"]
-            ))),
-        }
+        unpack(&request.to_string(), &self.ask_raw(request)?)
+    }
+}
+
+/// How long a request blocks because it says so.
+pub fn blocks_for(request: &Request) -> Duration {
+    match request {
+        Request::Wait(timeout) => *timeout,
+        _ => Duration::ZERO,
+    }
+}
+
+/// Sends one line to a control socket; the answer's line.
+pub fn exchange(socket: &Path, line: &str, blocks_for: Duration) -> io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(blocks_for + PATIENCE))?;
+    writeln!(stream, "{line}")?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(answer.trim_end().to_owned())
+}
+
+/// What a line's answer says, if it is no refusal.
+pub fn unpack<T: DeserializeOwned>(line: &str, answer: &str) -> io::Result<T> {
+    let answer: Value = serde_json::from_str(answer)?;
+    match answer["ok"] {
+        Value::Bool(true) => Ok(serde_json::from_value(answer)?),
+        _ => Err(io::Error::other(format!(
+            "the token refused {line}: {}",
+            answer["error"]
+        ))),
     }
 }

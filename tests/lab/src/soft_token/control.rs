@@ -22,34 +22,56 @@ use super::{
 /// A reader looks for cards every 400 ms; this is for a busy machine.
 const RECOGNITION: Duration = Duration::from_secs(20);
 
-/// Listens for ever, in threads of its own: one for the socket and one for each connection.
+/// Listens for ever.
 pub fn listen(device: Arc<Device>, socket: &Path) -> io::Result<()> {
+    answer_lines(socket, move |line| {
+        let request = line.parse()?;
+        let then = if request == Request::Quit {
+            Then::End
+        } else {
+            Then::GoOn
+        };
+        Ok((answer(&device, request), then))
+    })
+}
+
+/// What comes after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    GoOn,
+    /// The process ends.
+    End,
+}
+
+/// Answers each line that comes in at a socket with a line of JSON, in threads of its own: one for the socket and one
+/// for each connection.
+pub fn answer_lines<F>(socket: &Path, answer: F) -> io::Result<()>
+where
+    F: Fn(&str) -> Result<(Value, Then), String> + Send + Sync + 'static,
+{
     if let Err(error) = fs::remove_file(socket)
         && error.kind() != io::ErrorKind::NotFound
     {
         return Err(error);
     }
     let listener = UnixListener::bind(socket)?;
+    let answer = Arc::new(answer);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let device = device.clone();
+            let answer = answer.clone();
             // an error says that the client went away
-            thread::spawn(move || serve(&device, &stream));
+            thread::spawn(move || serve(&*answer, &stream));
         }
     });
     Ok(())
 }
 
-fn serve(device: &Device, stream: &UnixStream) -> io::Result<()> {
+fn serve(answer: &impl Fn(&str) -> Result<(Value, Then), String>, stream: &UnixStream) -> io::Result<()> {
     let mut writer = stream;
     for line in BufReader::new(stream).lines() {
-        let request = line?.parse();
-        let reply = match &request {
-            Ok(request) => answer(device, *request),
-            Err(error) => json!({ "ok": false, "error": error }),
-        };
+        let (reply, then) = answer(&line?).unwrap_or_else(|error| (json!({ "ok": false, "error": error }), Then::GoOn));
         writeln!(writer, "{reply}")?;
-        if request == Ok(Request::Quit) {
+        if then == Then::End {
             process::exit(0);
         }
     }
@@ -98,7 +120,7 @@ fn answer(device: &Device, request: Request) -> Value {
 }
 
 /// The answer's fields, and `"ok": true` among them.
-fn ok(fields: impl Serialize) -> Value {
+pub fn ok(fields: impl Serialize) -> Value {
     let mut value = serde_json::to_value(fields).unwrap_or_default();
     value["ok"] = Value::Bool(true);
     value

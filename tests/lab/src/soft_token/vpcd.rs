@@ -52,7 +52,7 @@ pub fn serve(card: &mut Card, device: &Device, address: &str) -> ! {
 
 fn serve_connection(card: &mut Card, device: &Device, mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let Some(_link) = device.body.attach(stream.try_clone()?) else {
+    let Some(_link) = device.body.attach(Some(stream.try_clone()?)) else {
         // pulled out just now
         return Ok(());
     };
