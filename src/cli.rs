@@ -101,6 +101,13 @@ pub fn command() -> clap::Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "fido2")]
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == crate::token::fido2::CHILD)
+    {
+        return speak_to_fido2_tokens();
+    }
     completion::answer();
     let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
@@ -131,6 +138,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// This process is the child that `token::fido2` starts: it only answers on its pipes.
+#[cfg(feature = "fido2")]
+fn speak_to_fido2_tokens() -> ExitCode {
+    let Ok(answers) = process::harden().and_then(|()| process::take_stdout()) else {
+        return ExitCode::FAILURE;
+    };
+    crate::token::fido2::serve(std::io::stdin(), answers);
+    ExitCode::SUCCESS
 }
 
 /// Parses the command line. What follows `--` is for `exec` its command, whether or not a profile stands before it; clap would

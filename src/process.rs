@@ -125,6 +125,21 @@ fn not_started(program: &OsString, err: &std::io::Error) -> NotStarted {
     }
 }
 
+/// Takes standard output for its holder alone: what others print from now on goes nowhere.
+///
+/// # Errors
+/// [`ErrorKind::Other`] if the system refuses.
+#[cfg(feature = "fido2")]
+pub fn take_stdout() -> Result<std::fs::File> {
+    let failed = |err: std::io::Error| Error::new(ErrorKind::Other, format!("taking standard output: {err}"));
+    let own = rustix::io::dup(rustix::stdio::stdout()).map_err(|err| failed(err.into()))?;
+    rustix::io::fcntl_setfd(&own, rustix::io::FdFlags::CLOEXEC).map_err(|err| failed(err.into()))?;
+    let nowhere = rustix::fs::open("/dev/null", rustix::fs::OFlags::WRONLY, rustix::fs::Mode::empty())
+        .map_err(|err| failed(err.into()))?;
+    rustix::stdio::dup2_stdout(&nowhere).map_err(|err| failed(err.into()))?;
+    Ok(own.into())
+}
+
 /// Keeps this process's memory out of core dumps and from debuggers of the same user.
 ///
 /// The kernel sets a child's flag anew when it is executed (prctl(2), PR_SET_DUMPABLE), so the child is not affected.

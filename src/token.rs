@@ -12,6 +12,7 @@
 //! | `card`        | readers, connections and transactions, with a deadline on everything that waits for others |
 //! | `discover`    | which of the tokens that are plugged in                                     |
 //! | `error`       | failures, told apart where a caller acts differently                        |
+//! | `fido2`       | a FIDO2 token by hmac-secret, in a child of this program                    |
 //! | `oath`        | accounts and their codes: select, unlock, list, calculate, put, delete     |
 //! | `piv`         | opening: select, PIN, ECDH, signature                                       |
 //! | `point`       | a P-256 public key as bytes                                                 |
@@ -29,6 +30,8 @@ pub mod card;
 #[cfg(feature = "piv")]
 pub mod discover;
 mod error;
+#[cfg(feature = "fido2")]
+pub mod fido2;
 #[cfg(feature = "piv")]
 pub mod oath;
 #[cfg(feature = "piv")]
