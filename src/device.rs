@@ -3,6 +3,8 @@
 //! What is asked of the token is left to those who use it: `wrap::piv` opens with it, `chain::mfa` has it calculate codes.
 
 mod failure;
+#[cfg(feature = "fido2")]
+pub mod fido2;
 pub mod oath;
 
 pub use failure::{busy_error, busy_words, describe, missed_twice};

@@ -2,6 +2,7 @@
 //! for the entries. How the files come to change at once is `vault::change`'s affair.
 
 mod enroll;
+pub mod fido2;
 pub mod piv;
 mod removal;
 mod software;
@@ -105,6 +106,7 @@ pub fn no_keys(vault: &Vault) -> Error {
         "no key is enrolled, so nothing can be sealed or opened",
     )
     .hint("with a YubiKey: tapvault key enroll piv")
+    .hint("with another FIDO2 token: tapvault key enroll fido2")
     .hint("without a token: tapvault key enroll passphrase")
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Which keys are enrolled, and which list of them is genuine, is `vault::keyring`'s affair. How a device is spoken to is `token`'s.
 
+pub mod fido2;
 #[cfg(feature = "keychain")]
 pub mod keychain;
 pub mod passphrase;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use p256::ecdsa::signature::Verifier as _;
 use serde::{Deserialize, Serialize};
 
+pub use fido2::Fido2Details;
 pub use piv::PivDetails;
 pub use software::SoftwareKey;
 
@@ -48,6 +50,8 @@ pub struct EnrolledKey {
 pub enum KeyKind {
     /// A YubiKey's PIV slot.
     Piv(PivDetails),
+    /// A FIDO2 token's hmac-secret.
+    Fido2(Fido2Details),
     /// An X25519 identity in a file of the vault, under a passphrase.
     Passphrase {
         /// What its vouchers are checked with.
@@ -66,10 +70,21 @@ pub enum KeyKind {
 }
 
 impl EnrolledKey {
-    /// The token that it is on, if it is on one.
+    /// The YubiKey that it is on, if it is a PIV key: what its OATH accounts are looked for by.
     pub fn serial(&self) -> Option<Serial> {
         match &self.kind {
             KeyKind::Piv(details) => Some(details.serial),
+            KeyKind::Fido2(_) | KeyKind::Passphrase { .. } | KeyKind::Keychain { .. } | KeyKind::Recovery { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The token as people call it, if it is on one.
+    pub fn token(&self) -> Option<String> {
+        match &self.kind {
+            KeyKind::Piv(details) => Some(details.token()),
+            KeyKind::Fido2(details) => Some(details.token()),
             KeyKind::Passphrase { .. } | KeyKind::Keychain { .. } | KeyKind::Recovery { .. } => None,
         }
     }
@@ -81,7 +96,7 @@ impl EnrolledKey {
     pub fn to_recipient(&self) -> Result<Box<dyn Recipient>> {
         match &self.kind {
             KeyKind::Piv(_) => Ok(Box::new(self.piv_recipient()?)),
-            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => {
+            KeyKind::Fido2(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => {
                 let recipient: age::x25519::Recipient =
                     self.recipient.parse().map_err(|_| self.malformed("recipient"))?;
                 Ok(Box::new(recipient))
@@ -98,9 +113,10 @@ impl EnrolledKey {
     pub fn verifier(&self) -> Result<Verifier> {
         match &self.kind {
             KeyKind::Piv(_) => Ok(Verifier::P256(self.piv_recipient()?.point().compressed())),
-            KeyKind::Keychain { verifier } | KeyKind::Passphrase { verifier } | KeyKind::Recovery { verifier } => {
-                Ok(Verifier::Ed25519(verifier.0))
-            }
+            KeyKind::Fido2(Fido2Details { verifier, .. })
+            | KeyKind::Keychain { verifier }
+            | KeyKind::Passphrase { verifier }
+            | KeyKind::Recovery { verifier } => Ok(Verifier::Ed25519(verifier.0)),
         }
     }
 
@@ -108,6 +124,8 @@ impl EnrolledKey {
     pub fn needs_touch(&self) -> bool {
         match &self.kind {
             KeyKind::Piv(details) => details.touch_policy != TouchPolicy::Never,
+            // A token gives no output without a touch (CTAP 2.1, 12.5).
+            KeyKind::Fido2(_) => true,
             KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => false,
         }
     }
@@ -117,7 +135,7 @@ impl EnrolledKey {
     pub fn is_touchless(&self) -> bool {
         match &self.kind {
             KeyKind::Piv(details) => details.touch_policy == TouchPolicy::Never,
-            KeyKind::Recovery { .. } => false,
+            KeyKind::Fido2(_) | KeyKind::Recovery { .. } => false,
             KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } => true,
         }
     }
@@ -126,6 +144,7 @@ impl EnrolledKey {
     pub fn kind_word(&self) -> String {
         match &self.kind {
             KeyKind::Piv(details) => format!("PIV {}", details.slot_hex()),
+            KeyKind::Fido2(_) => "FIDO2".into(),
             KeyKind::Keychain { .. } => "keychain".into(),
             KeyKind::Passphrase { .. } => "passphrase".into(),
             KeyKind::Recovery { .. } => "recovery".into(),
@@ -136,6 +155,7 @@ impl EnrolledKey {
     pub fn presence_word(&self) -> String {
         match &self.kind {
             KeyKind::Piv(details) => details.presence_word(),
+            KeyKind::Fido2(details) => details.presence_word().into(),
             KeyKind::Keychain { .. } => "none".into(),
             KeyKind::Passphrase { .. } => "none, passphrase".into(),
             KeyKind::Recovery { .. } => "none, on paper".into(),
@@ -228,7 +248,7 @@ impl From<SoftwareVerifier> for String {
 pub enum Verifier {
     /// A PIV slot key: ECDSA over P-256 and SHA-256 (FIPS 186-5). The compressed point, 33 bytes (SEC 1, 2.3.3).
     P256([u8; 33]),
-    /// A key with its secret in memory: Ed25519 (RFC 8032), derived from the secret.
+    /// A key with its secret in memory, or from a FIDO2 token: Ed25519 (RFC 8032), derived from the secret.
     Ed25519([u8; 32]),
 }
 
@@ -266,8 +286,9 @@ pub trait PresentKey {
     /// Its name in the key list.
     fn name(&self) -> &KeyName;
 
-    /// The public half of what it vouches with, *as the key itself proved it*: read from the token, or derived from
-    /// the secret. Never from the folder.
+    /// The public half of what it vouches with, *as the key itself proves it*: read from the token, or derived from
+    /// the secret. A FIDO2 token proves nothing before it is touched: its key gives what the list says, and unwraps and signs
+    /// nothing unless the touch then proves it. Nothing is sealed to a list before something was unwrapped or signed.
     fn proven_verifier(&self) -> &Verifier;
 
     /// Unwraps the file key from the one stanza that is for this key. `purpose` reads after "touch ... to".

@@ -246,6 +246,10 @@ pub fn tell_ways_in(ctx: &Context, list: &KeyList) {
             ctx.dialogue
                 .note("  tapvault key enroll piv          with another YubiKey plugged in");
         }
+        if cfg!(feature = "fido2") {
+            ctx.dialogue
+                .note("  tapvault key enroll fido2        with another FIDO2 token plugged in");
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, passphrase, recovery};
 use age_core::format::Stanza;
 
+/// The type of the stanza for FIDO2, keychain, passphrase and recovery keys (age-encryption.org/v1).
+const X25519: &str = "X25519";
+
 /// Which key the person wants to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum KeyChoice {
@@ -130,7 +133,7 @@ pub fn find<'a>(
         return recovery_key(ctx, list);
     }
     let mut malformed = None;
-    let tokens: Vec<&EnrolledKey> = candidates
+    let piv: Vec<&EnrolledKey> = candidates
         .iter()
         .copied()
         .filter(|key| matches!(key.kind, KeyKind::Piv(_)))
@@ -147,10 +150,24 @@ pub fn find<'a>(
             (Some(_), Err(_)) => false,
         })
         .collect();
-    if !tokens.is_empty()
-        && let Some(key) = present_token(ctx, &tokens)?
-    {
-        return Ok(key);
+    // Their stanzas name nobody.
+    let may_be_sealed = |stanzas: &[Stanza]| stanzas.iter().any(|stanza| stanza.tag == X25519);
+    let fido2: Vec<&EnrolledKey> = candidates
+        .iter()
+        .copied()
+        .filter(|key| matches!(key.kind, KeyKind::Fido2(_)) && stanzas.is_none_or(may_be_sealed))
+        .collect();
+    let fido2_first = matches!(candidates.first().map(|key| &key.kind), Some(KeyKind::Fido2(_)));
+    let mut in_the_way = None;
+    for is_fido2 in [fido2_first, !fido2_first] {
+        let present = match is_fido2 {
+            true => present_fido2(ctx, &fido2)?,
+            false => (present_token(ctx, &piv)?, None),
+        };
+        if let (Some(key), _) = present {
+            return Ok(key);
+        }
+        in_the_way = in_the_way.or(present.1);
     }
     // A keychain asks nobody, a passphrase somebody: in this order, and the first failure is kept for the case that all fail.
     let in_keychain: Vec<&EnrolledKey> = candidates
@@ -160,8 +177,8 @@ pub fn find<'a>(
         .collect();
     let failed = match from_keychain(&in_keychain) {
         Ok(Some(present)) => return Ok(present),
-        Ok(None) => None,
-        Err(error) if error.kind() == ErrorKind::NoKey => Some(error),
+        Ok(None) => in_the_way,
+        Err(error) if error.kind() == ErrorKind::NoKey => in_the_way.or(Some(error)),
         Err(error) => return Err(error),
     };
     for key in candidates {
@@ -186,7 +203,7 @@ pub fn find<'a>(
                 return Ok(Box::new(opened));
             }
             KeyKind::Recovery { .. } => return recovery_key(ctx, list),
-            KeyKind::Piv(_) | KeyKind::Keychain { .. } => {}
+            KeyKind::Piv(_) | KeyKind::Fido2(_) | KeyKind::Keychain { .. } => {}
         }
     }
     if let Some(error) = failed {
@@ -201,14 +218,43 @@ pub fn find<'a>(
 
 #[cfg(feature = "piv")]
 fn present_token<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
     Ok(crate::wrap::piv::present::find(ctx, keys)?.map(|key| Box::new(key) as Box<dyn PresentKey + 'a>))
 }
 
 #[cfg(not(feature = "piv"))]
-fn present_token<'a>(ctx: &'a Context, _: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
-    ctx.dialogue
-        .tell("this tapvault was built without PIV, so tokens are not looked for");
+fn present_token<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<Option<Box<dyn PresentKey + 'a>>> {
+    if !keys.is_empty() {
+        ctx.dialogue
+            .tell("this tapvault was built without PIV, so PIV keys are not looked for");
+    }
     Ok(None)
+}
+
+/// The first of these keys whose token is here; else what stands in the way, if a token is plugged in.
+type OnFido2<'a> = (Option<Box<dyn PresentKey + 'a>>, Option<Error>);
+
+#[cfg(feature = "fido2")]
+fn present_fido2<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<OnFido2<'a>> {
+    use crate::wrap::fido2::present::{Found, find};
+    if keys.is_empty() {
+        return Ok((None, None));
+    }
+    Ok(match find(ctx, keys)? {
+        Found::Key(key) => (Some(key as Box<dyn PresentKey + 'a>), None),
+        Found::None(error) => (None, error),
+    })
+}
+
+#[cfg(not(feature = "fido2"))]
+fn present_fido2<'a>(ctx: &'a Context, keys: &[&EnrolledKey]) -> Result<OnFido2<'a>> {
+    if !keys.is_empty() {
+        ctx.dialogue
+            .tell("this tapvault was built without FIDO2, so FIDO2 keys are not looked for");
+    }
+    Ok((None, None))
 }
 
 /// The first of these keys that the store has; all of them together may take no longer than one. The error is the first
@@ -279,14 +325,7 @@ fn nobody_here(list: &KeyList, choice: &KeyChoice, what: &str) -> Error {
 
 /// Names the keys that could be fetched: a token in a drawer, paper in a safe.
 fn with_other_ways(mut error: Error, list: &KeyList) -> Error {
-    let tokens: Vec<String> = list
-        .keys
-        .iter()
-        .filter_map(|key| match &key.kind {
-            KeyKind::Piv(details) => Some(details.token()),
-            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
-        })
-        .collect();
+    let tokens: Vec<String> = list.keys.iter().filter_map(EnrolledKey::token).collect();
     let paper = list.keys.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. }));
     if !tokens.is_empty() {
         error = error.hint(format!("plug in {}", tokens.join(" or ")));

@@ -177,7 +177,7 @@ fn check_recipients(file: &AgeFile, list: &KeyList) -> Result<()> {
         match &key.kind {
             KeyKind::Piv(_) => Ok(!matches!(key.piv_recipient()?.find(stanzas), Some(Ok(_)))),
             // These stanzas name nobody, so they can only be counted.
-            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => {
+            KeyKind::Fido2(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => {
                 let found = nameless > 0;
                 nameless = nameless.saturating_sub(1);
                 Ok(!found)

@@ -8,7 +8,6 @@ use crate::token::card::Readers;
 use crate::token::discover::{self, Seen, Sighting};
 use crate::token::{self, Serial};
 use crate::vault::Vault;
-use crate::wrap::KeyKind;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -96,13 +95,7 @@ fn enrolled(ctx: &Context) -> Vec<Serial> {
         .map(|keyring| keyring.unverified().keys.clone())
         .unwrap_or_default();
     // A token may hold several of the keys.
-    let serials: BTreeSet<Serial> = keys
-        .into_iter()
-        .filter_map(|key| match key.kind {
-            KeyKind::Piv(details) => Some(details.serial),
-            KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
-        })
-        .collect();
+    let serials: BTreeSet<Serial> = keys.into_iter().filter_map(|key| key.serial()).collect();
     serials.into_iter().collect()
 }
 

@@ -10,6 +10,8 @@ use crate::vault::unlock::KeyChoice;
 use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::{Args, Subcommand};
 
+#[cfg(feature = "fido2")]
+mod fido2;
 #[cfg(feature = "piv")]
 mod piv;
 
@@ -32,6 +34,8 @@ pub struct EnrollArgs {
 enum Kind {
     #[cfg(feature = "piv")]
     Piv(piv::PivArgs),
+    #[cfg(feature = "fido2")]
+    Fido2(fido2::Fido2Args),
     /// A key in the operating system's secret store: for machines without a token
     #[cfg(feature = "keychain")]
     Keychain,
@@ -51,6 +55,8 @@ pub fn run(args: EnrollArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     match args.kind {
         #[cfg(feature = "piv")]
         Kind::Piv(piv) => piv::run(&piv, args.name.as_ref(), ctx, &vault, choice, touchless),
+        #[cfg(feature = "fido2")]
+        Kind::Fido2(fido2) => fido2::run(&fido2, args.name.as_ref(), ctx, &vault, choice, touchless),
         Kind::Passphrase => {
             let enrollment = Enrollment::begin(ctx, &vault, choice, touchless)?;
             enrollment.refuse_touchless("a passphrase key")?;
@@ -93,6 +99,20 @@ pub fn offer_first(ctx: &Context, vault: &Vault) -> Result<()> {
         }
         return Err(declined());
     }
+    #[cfg(feature = "fido2")]
+    if let Some(token) = crate::enrollment::fido2::available() {
+        if ctx.dialogue.confirm(&format!("make a key with {token} (FIDO2)?"))? {
+            return fido2::run(
+                &fido2::Fido2Args::default(),
+                None,
+                ctx,
+                vault,
+                &KeyChoice::Any,
+                Touchless::Refused,
+            );
+        }
+        return Err(declined());
+    }
     #[cfg(feature = "keychain")]
     if let Ok(Standing::Open) = Store::of_session().standing(None, Waking::Allowed) {
         if ctx
@@ -123,7 +143,7 @@ fn not_enrolled(ctx: &Context, vault: &Vault, record: &EnrolledKey, error: Error
     forget_keychain_key(ctx, record);
     match record.kind {
         KeyKind::Recovery { .. } => error.hint("the key that you wrote down is not enrolled; throw the paper away"),
-        KeyKind::Piv(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } => error,
+        KeyKind::Piv(_) | KeyKind::Fido2(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } => error,
     }
 }
 

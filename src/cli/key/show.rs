@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::prompt::printable;
 use crate::render;
 use crate::vault::Vault;
-use crate::wrap::{KeyKind, KeyName};
+use crate::wrap::{EnrolledKey, KeyKind, KeyName};
 use clap::Args;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -27,6 +27,9 @@ pub struct ShowArgs {
     /// The key's name
     #[arg(add = completion::keys())]
     name: KeyName,
+    /// Only the identity that stock `age` reads, for a key on a token
+    #[arg(long)]
+    identity: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +44,9 @@ struct Row {
     host: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u32>,
+    /// What a FIDO2 token calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     slot: Option<String>,
     /// On this machine.
@@ -73,13 +79,19 @@ pub fn list(args: &ListArgs, ctx: &Context) -> Result<()> {
             recipient: key.recipient.clone(),
             enrolled: render::timestamp(key.enrolled),
             host: key.host.clone(),
-            serial: match &key.kind {
-                KeyKind::Piv(details) => Some(details.serial.0),
-                KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
+            serial: key.serial().map(|serial| serial.0),
+            token: match &key.kind {
+                KeyKind::Fido2(details) => Some(details.token()),
+                KeyKind::Piv(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => {
+                    None
+                }
             },
             slot: match &key.kind {
                 KeyKind::Piv(details) => Some(details.slot_hex()),
-                KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => None,
+                KeyKind::Fido2(_)
+                | KeyKind::Keychain { .. }
+                | KeyKind::Passphrase { .. }
+                | KeyKind::Recovery { .. } => None,
             },
             last_used: used.get(key.name.as_str()).map(|day| day.to_string()),
         })
@@ -114,6 +126,9 @@ pub fn show(args: &ShowArgs, ctx: &Context) -> Result<()> {
         return Err(Error::new(ErrorKind::NoKey, format!("no key is called {}", args.name))
             .hint(format!("enrolled are {}", list.names())));
     };
+    if args.identity {
+        return print(&format!("{}\n", identity(key)?));
+    }
     let mut lines = vec![
         ("name", key.name.to_string()),
         ("kind", key.kind_word()),
@@ -126,7 +141,6 @@ pub fn show(args: &ShowArgs, ctx: &Context) -> Result<()> {
     ];
     let stock = match &key.kind {
         KeyKind::Piv(details) => {
-            let identity = details.plugin_identity(&key.piv_recipient()?);
             lines.push((
                 "token",
                 format!(
@@ -136,8 +150,13 @@ pub fn show(args: &ShowArgs, ctx: &Context) -> Result<()> {
                     details.firmware
                 ),
             ));
-            lines.push(("identity", identity));
-            "save the identity line as FILE; with age-plugin-yubikey installed: age -d -i FILE entries/PROFILE.age"
+            lines.push(("identity", identity(key)?));
+            "tapvault key show --identity NAME > FILE; with age-plugin-yubikey installed: age -d -i FILE entries/PROFILE.age"
+        }
+        KeyKind::Fido2(details) => {
+            lines.push(("token", details.token()));
+            lines.push(("identity", identity(key)?));
+            "tapvault key show --identity NAME > FILE; with age-plugin-fido2-hmac installed: age -d -i FILE entries/PROFILE.age"
         }
         KeyKind::Passphrase { .. } => {
             lines.push((
@@ -158,6 +177,19 @@ pub fn show(args: &ShowArgs, ctx: &Context) -> Result<()> {
         .map(|(name, value)| [name.to_owned(), printable(&value)])
         .collect();
     print(&columns(&lines))
+}
+
+/// The identity that a plugin of age reads. It is no secret: the token has that.
+fn identity(key: &EnrolledKey) -> Result<String> {
+    match &key.kind {
+        KeyKind::Piv(details) => Ok(details.plugin_identity(&key.piv_recipient()?)),
+        KeyKind::Fido2(details) => Ok(details.plugin_identity()),
+        KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => Err(Error::new(
+            ErrorKind::Usage,
+            format!("{} is on no token; its identity would be the key itself", key.name),
+        )
+        .hint("`tapvault key show` without --identity says how stock `age` opens entries with it")),
+    }
 }
 
 fn ago(day: Date, today: Date) -> String {

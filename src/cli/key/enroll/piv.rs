@@ -64,7 +64,7 @@ fn unfinished(error: Error, record: &EnrolledKey) -> Error {
             details.serial,
             details.slot_hex()
         )),
-        KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => error,
+        KeyKind::Fido2(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => error,
     }
 }
 
