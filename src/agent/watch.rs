@@ -5,12 +5,15 @@
 //! | `clock`  | clocks that part: a suspend that nobody told of, a clock that was set |
 //! | `login`  | what logind says on the system bus, before it happens                |
 //! | `tokens` | readers that lose their card                                         |
+//! | `hidraw` | FIDO2 tokens that go                                                 |
 //!
 //! What ends then is left to who is told. Each part lives on its own thread until the process ends; one whose source is
 //! missing or goes away looks for it again from time to time. Being told once too often is harmless and happens: logind tells of
 //! a suspend, and so do the clocks afterwards.
 
 mod clock;
+#[cfg(feature = "fido2")]
+mod hidraw;
 #[cfg(all(feature = "notify", unix, not(target_os = "macos")))]
 mod login;
 #[cfg(feature = "piv")]
@@ -52,6 +55,8 @@ pub fn watch(env: &Env, tell: impl Fn(Ended) + Send + Sync + 'static) -> Result<
     }
     #[cfg(not(all(feature = "notify", unix, not(target_os = "macos"))))]
     let _ = env;
+    #[cfg(feature = "fido2")]
+    start("watch-hidraw", &tell, |tell| hidraw::watch(&tell))?;
     #[cfg(feature = "piv")]
     start("watch-tokens", &tell, |tell| tokens::watch(&tell))?;
     Ok(())

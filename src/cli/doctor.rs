@@ -8,6 +8,8 @@ use serde::Serialize;
 use std::process::ExitCode;
 
 mod clock;
+#[cfg(feature = "fido2")]
+mod fido2;
 mod files;
 #[cfg(feature = "keychain")]
 mod keychain;
@@ -50,6 +52,8 @@ enum Check {
     Oath,
     #[cfg(feature = "piv")]
     MfaDevices,
+    #[cfg(feature = "fido2")]
+    Fido2,
     #[cfg(feature = "keychain")]
     Keychain,
     Clock,
@@ -149,6 +153,8 @@ pub fn run(args: &DoctorArgs, ctx: &Context) -> Result<ExitCode> {
             lines.add(Check::MfaDevices, devices);
         }
     }
+    #[cfg(feature = "fido2")]
+    lines.add(Check::Fido2, fido2::look(ctx));
     #[cfg(feature = "keychain")]
     lines.add(Check::Keychain, keychain::look(ctx));
     lines.add(Check::Clock, [clock::of_this_machine(ctx)]);

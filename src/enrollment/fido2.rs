@@ -150,12 +150,13 @@ impl<'a> ChosenFido2<'a> {
         operation: impl Fn(&mut Session) -> token::Result<T>,
     ) -> Result<T> {
         let token = &self.seat.token;
-        touches.announce(token, purpose);
+        let mut awaited = Some(touches.announce(token, purpose));
         let mut outcome = operation(&mut self.session);
         if let Err(Fault::NoTouch { waited }) = &outcome {
-            touches.again(token, purpose, waited.as_secs());
+            awaited = Some(touches.again(awaited, token, purpose, waited.as_secs()));
             outcome = operation(&mut self.session);
         }
+        drop(awaited);
         outcome.map_err(|fault| missed_twice(&fault, token, purpose).hint("nothing was enrolled"))
     }
 }

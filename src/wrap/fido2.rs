@@ -207,3 +207,6 @@ impl From<Salt> for String {
         BASE64_STANDARD.encode(salt.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

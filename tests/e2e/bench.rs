@@ -14,6 +14,7 @@
 
 pub mod card;
 pub mod desktop;
+mod fido2;
 pub mod files;
 pub mod pinentry;
 mod program;
@@ -37,6 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tapvault_lab::aws_standin::{ANA_KEY, ANA_MFA, ANA_SECRET, Standin};
+use tapvault_lab::fido_key::rig::FidoRig;
 use tapvault_lab::soft_token::firmware::Firmware;
 use tapvault_lab::soft_token::rig::{Rig, SOCKET_VARIABLE, TokenSpec};
 use tempfile::TempDir;
@@ -70,6 +72,7 @@ pub const TOUCH_PATIENCE: Duration = Duration::from_millis(1500);
 pub struct Bench {
     // The rig ends before its folder is deleted: fields are dropped in this order.
     rig: Option<Rig>,
+    fido2: Option<FidoRig>,
     aws: Standin,
     state: Mutex<State>,
     folders: Folders,
@@ -98,6 +101,7 @@ impl Bench {
     pub fn setup() -> Setup {
         Setup {
             tokens: vec![TokenSpec::new(SERIAL, Firmware::V5_7_1)],
+            fido2: Vec::new(),
             pin: FirstPin::Changed,
             folders: Folders::Xdg,
             agent: Agent::Off,
@@ -328,6 +332,9 @@ impl Bench {
                     set(name, root.join(folder).as_os_str());
                 }
             }
+        }
+        for (name, value) in self.fido2.iter().flat_map(FidoRig::environment) {
+            environment.insert(name.into(), value.into());
         }
         environment.extend(self.state().everywhere.clone());
         environment

@@ -19,6 +19,7 @@ mod doctor;
 mod effort;
 mod explain;
 mod faults;
+mod fido2;
 mod forgery;
 mod import;
 mod keychain;

@@ -103,7 +103,7 @@ fn ways_in(list: &KeyList) -> Vec<Finding> {
     if !list.has_token() {
         findings.push(Finding::warn(
             "presence: none; any program of yours that can use the key can open the entries",
-            "tapvault key enroll piv, with a YubiKey plugged in",
+            "tapvault key enroll piv, with a YubiKey plugged in; tapvault key enroll fido2, with another FIDO2 token",
         ));
     } else if list.touchless_beside_token {
         findings.push(Finding::warn(

@@ -268,29 +268,33 @@ impl<'a> PresentFido2<'a> {
         operation: impl Fn(&mut Session, &[u8], Check) -> token::Result<T>,
     ) -> Result<T> {
         let (ctx, seat) = (self.ctx, self.seat.clone());
+        ctx.dialogue.must_be_heard()?;
         let mut session = open(ctx, &seat.node, &seat.token)?;
         let mut check = needed_check(session.info(), self.details.uv, &seat.token)?;
         if check == Check::Pin {
             self.give_pin(&mut session)?;
         }
         let credential = &self.details.credential.0.clone();
-        touches.announce(&seat.token, purpose);
+        let mut awaited = Some(touches.announce(&seat.token, purpose));
         let mut outcome = operation(&mut session, credential, check);
         match &outcome {
-            Err(Fault::NoTouch { waited }) => {
-                touches.again(&seat.token, purpose, waited.as_secs());
+            // Nobody has to touch for somebody who has gone.
+            Err(Fault::NoTouch { waited }) if ctx.dialogue.must_be_heard().is_ok() => {
+                awaited = Some(touches.again(awaited, &seat.token, purpose, waited.as_secs()));
                 outcome = operation(&mut session, credential, check);
             }
             Err(fault @ (Fault::FingerRefused | Fault::FingersBlocked)) if session.info().pin_set == Some(true) => {
+                drop(awaited.take());
                 ctx.dialogue.tell(describe(fault, &seat.token).message());
                 check = Check::Pin;
                 self.give_pin(&mut session)?;
                 touches.plan_more(1);
-                touches.announce(&seat.token, purpose);
+                awaited = Some(touches.announce(&seat.token, purpose));
                 outcome = operation(&mut session, credential, check);
             }
             Ok(_) | Err(_) => {}
         }
+        drop(awaited);
         outcome.map_err(|fault| match fault {
             Fault::NoCredential => foreign(&seat.token, self.name.as_str()),
             fault => missed_twice(&fault, &seat.token, purpose),
@@ -319,16 +323,29 @@ pub fn needed_check(info: &token::Info, uv: Verification, name: &str) -> Result<
     }
 }
 
-/// Has the token check its PIN: `held`, or one that is asked for.
+/// Has the token check its PIN: `held`, or one that is held for longer, or one that is asked for.
 ///
 /// # Errors
 /// [`ErrorKind::Pin`] when it is refused; it is dropped then.
 pub fn give_pin(ctx: &Context, session: &mut Session, name: &str, held: Option<Pin>) -> Result<Pin> {
     let said = |fault: Fault| describe(&fault, name);
     let tries = session.pin_tries().map_err(said)?;
-    let pin = match (held, tries) {
+    let kept = || {
+        ctx.keeper
+            .as_ref()?
+            .pin(name)
+            .and_then(|pin| Pin::from_typed(&pin).ok())
+    };
+    let forget = || {
+        if let Some(keeper) = &ctx.keeper {
+            keeper.drop_pin(name);
+        }
+    };
+    let mut typed_now = None;
+    let pin = match (held.or_else(kept), tries) {
         (_, 0) => return Err(said(Fault::PinBlocked)),
         (Some(_), tries) if tries < FEWEST_TRIES => {
+            forget();
             return Err(Error::new(
                 ErrorKind::Pin,
                 format!("{name} has {tries} PIN try left; the PIN was not sent again by itself"),
@@ -341,10 +358,15 @@ pub fn give_pin(ctx: &Context, session: &mut Session, name: &str, held: Option<P
             let typed = ctx
                 .dialogue
                 .ask_secret(&format!("PIN of {name} ({tries} {word} left)"))?;
-            Pin::from_typed(&typed).map_err(said)?
+            let pin = Pin::from_typed(&typed).map_err(said)?;
+            typed_now = Some(typed);
+            pin
         }
     };
-    session.check_pin(&pin).map_err(said)?;
+    session.check_pin(&pin).inspect_err(|_| forget()).map_err(said)?;
+    if let (Some(keeper), Some(typed)) = (&ctx.keeper, &typed_now) {
+        keeper.keep_pin(name, typed);
+    }
     Ok(pin)
 }
 

@@ -33,6 +33,11 @@ pub fn card_client() -> PathBuf {
     beside("card-client")
 }
 
+/// `fido2-tool`, an example of the program's own package.
+pub fn fido2_tool() -> PathBuf {
+    Path::new(tapvault()).with_file_name("examples").join("fido2-tool")
+}
+
 /// Fails in words that say what to do if something is missing.
 pub fn check() {
     static CHECKED: OnceLock<Result<(), String>> = OnceLock::new();
@@ -61,6 +66,9 @@ fn look() -> Result<(), String> {
         return Err(format!(
             "the lab's program {name} is not built, or is older than its source: cargo build -p tapvault-lab --bins"
         ));
+    }
+    if !fido2_tool().exists() {
+        return Err("the example fido2-tool is not built: cargo build --examples".into());
     }
     Ok(())
 }

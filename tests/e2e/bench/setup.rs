@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 use tapvault_lab::aws_standin::{Standin, World};
+use tapvault_lab::fido_key::rig::{FidoRig, KeySpec};
 use tapvault_lab::soft_token::firmware::Firmware;
 use tapvault_lab::soft_token::rig::{Rig, TokenSpec};
 
@@ -39,6 +40,7 @@ pub enum Agent {
 /// How a bench shall be; see [`Bench::setup`].
 pub struct Setup {
     pub(super) tokens: Vec<TokenSpec>,
+    pub(super) fido2: Vec<KeySpec>,
     pub(super) pin: FirstPin,
     pub(super) folders: Folders,
     pub(super) agent: Agent,
@@ -66,6 +68,13 @@ impl Setup {
     /// No token, and no pcscd either.
     pub fn no_token(mut self) -> Self {
         self.tokens.clear();
+        self
+    }
+
+    /// FIDO2 tokens, plugged in, without a PIN yet; see [`Bench::set_fido2_pin`].
+    pub fn fido2(mut self, keys: &[KeySpec]) -> Self {
+        let patient = |key: &KeySpec| key.clone().touch_timeout(TOUCH_PATIENCE);
+        self.fido2 = keys.iter().map(patient).collect();
         self
     }
 
@@ -108,11 +117,16 @@ impl Setup {
         let rig = (!tokens.is_empty()).then(|| {
             Rig::start(&root.join("rig"), &tokens).unwrap_or_else(|error| panic!("no rig for the tokens: {error}"))
         });
+        let fido2 = (!self.fido2.is_empty()).then(|| {
+            FidoRig::start(&root.join("fido2"), &self.fido2)
+                .unwrap_or_else(|error| panic!("no rig for the FIDO2 tokens: {error}"))
+        });
         let mut secrets = Secrets::default();
         let world = World::sample();
         world.accounts.iter().for_each(|account| secrets.of_account(account));
         let bench = Bench {
             rig,
+            fido2,
             aws: Standin::start(world),
             state: Mutex::new(State {
                 secrets,

@@ -4,6 +4,7 @@ use super::{Bench, OTHER_SERIAL, SERIAL, card, pinentry, program};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tapvault_lab::fido_key::rig::FidoRig;
 use tapvault_lab::soft_token::body::{AutoTouch, TouchCounts};
 use tapvault_lab::soft_token::client::Control;
 use tapvault_lab::soft_token::journal::Attempts;
@@ -64,6 +65,9 @@ impl Bench {
         for token in self.controls() {
             token.auto_touch(touching).expect("the token listens");
         }
+        for key in self.fido2.iter().flat_map(FidoRig::keys) {
+            key.auto_touch(touching).expect("the FIDO2 token listens");
+        }
     }
 
     /// Another program's connection to the card in this slot, sharing it.
@@ -93,6 +97,15 @@ impl Bench {
             usage.touches.interrupted += counts.touches.interrupted;
             usage.pin.accepted += counts.attempts.pin.accepted;
             usage.pin.refused += counts.attempts.pin.refused;
+        }
+        for key in self.fido2.iter().flat_map(FidoRig::keys) {
+            let counts = key.counts().expect("the FIDO2 token tells its counts");
+            usage.touches.awaited += counts.touches.awaited;
+            usage.touches.given += counts.touches.given;
+            usage.touches.missed += counts.touches.missed;
+            usage.touches.interrupted += counts.touches.interrupted;
+            usage.pin.accepted += counts.pin.accepted;
+            usage.pin.refused += counts.pin.refused;
         }
         usage.pinentry = pinentry::asked(&self.hand()).len();
         usage

@@ -1,0 +1,48 @@
+//! The FIDO2 tokens of a bench.
+
+use super::{Bench, program};
+use std::fs;
+use tapvault_lab::fido_key;
+
+impl Bench {
+    /// The FIDO2 token of this number.
+    pub fn fido2(&self, number: usize) -> &fido_key::client::Control {
+        self.fido2.as_ref().expect("this bench has FIDO2 tokens").key(number)
+    }
+
+    /// Its node as programs see it.
+    pub fn fido2_node(&self, number: usize) -> String {
+        let rig = self.fido2.as_ref().expect("this bench has FIDO2 tokens");
+        rig.node(number).seen_as().display().to_string()
+    }
+
+    /// Sets a FIDO2 token's first PIN, and lets pinentry know it by the token's serial number.
+    pub fn set_fido2_pin(&self, number: usize, pin: &str) {
+        self.secret(&format!("PIN of FIDO2 token {number}"), pin);
+        self.fido2_tool("pin", number, pin);
+        if let Some(serial) = self
+            .fido2(number)
+            .ping()
+            .expect("the FIDO2 token tells its serial number")
+            .serial
+        {
+            self.pinentry_knows(&serial, pin);
+        }
+    }
+
+    /// The lab's `fido2-tool` on this token; what it prints.
+    pub fn fido2_tool(&self, task: &str, number: usize, input: &str) -> String {
+        let file = self.hand().join("fido2-tool");
+        fs::write(&file, input).expect("what the tool reads");
+        let output = std::process::Command::new(program::fido2_tool())
+            .args([task, &self.fido2_node(number)])
+            .env_clear()
+            .envs(self.environment())
+            .stdin(fs::File::open(&file).expect("what the tool reads"))
+            .output()
+            .expect("fido2-tool runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).expect("fido2-tool prints text")
+    }
+}
