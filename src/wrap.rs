@@ -130,6 +130,16 @@ impl EnrolledKey {
         }
     }
 
+    /// How many touches it takes to open so many files in one command, before any was opened.
+    pub fn touches_for(&self, openings: usize) -> usize {
+        match &self.kind {
+            KeyKind::Piv(_) if self.needs_touch() => openings,
+            // What the first touch gives opens the others.
+            KeyKind::Fido2(_) => openings.min(1),
+            KeyKind::Piv(_) | KeyKind::Keychain { .. } | KeyKind::Passphrase { .. } | KeyKind::Recovery { .. } => 0,
+        }
+    }
+
     /// Whether anything that this key opens without a touch could be opened at any time by a program of the same user.
     /// A recovery key lies on paper, so it is not one of these.
     pub fn is_touchless(&self) -> bool {

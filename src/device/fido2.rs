@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How often a busy token is asked again.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// A token that answered nothing for so long was most likely waiting for a touch.
+const A_TOUCH: Duration = Duration::from_secs(30);
+
 /// Runs `attempt` until the token is no longer busy; says so when it has to wait. `token` names it.
 ///
 /// # Errors
@@ -62,7 +65,10 @@ pub fn describe(fault: &Fault, token: &str) -> Error {
             format!("{token} was not touched within {} s", waited.as_secs()),
         ),
         Fault::Unanswered { waited } => Error::new(
-            ErrorKind::NoTouch,
+            match *waited < A_TOUCH {
+                true => ErrorKind::Other,
+                false => ErrorKind::NoTouch,
+            },
             format!("{token} did not answer within {} s and was given up", waited.as_secs()),
         )
         .hint("plug it in anew and run the command again"),
@@ -85,7 +91,7 @@ pub fn describe(fault: &Fault, token: &str) -> Error {
             ErrorKind::Pin,
             format!("{token} takes no PIN any more until it is plugged in anew: too many were wrong"),
         )
-        .hint("pull it out, plug it in, and run the command again; no try was spent on this one"),
+        .hint("pull it out, plug it in, and run the command again"),
         Fault::PinBlocked => Error::new(ErrorKind::Pin, format!("the PIN of {token} is blocked for good"))
             .hint("only a reset helps, and it destroys the key; another enrolled key, or --recovery, opens your entries"),
         Fault::PinNotSet => Error::new(ErrorKind::Pin, format!("{token} has no PIN, and this key wants one")).hint(

@@ -169,6 +169,7 @@ pub fn find<'a>(
         }
         in_the_way = in_the_way.or(present.1);
     }
+    let is_in_the_way = in_the_way.is_some();
     // A keychain asks nobody, a passphrase somebody: in this order, and the first failure is kept for the case that all fail.
     let in_keychain: Vec<&EnrolledKey> = candidates
         .iter()
@@ -207,7 +208,11 @@ pub fn find<'a>(
         }
     }
     if let Some(error) = failed {
-        return Err(with_other_ways(error, list));
+        return Err(match is_in_the_way {
+            // The token is plugged in, so that is no advice.
+            true => with_paper(error, list),
+            false => with_other_ways(error, list),
+        });
     }
     match malformed {
         Some(how) => Err(Error::new(ErrorKind::Damaged, format!("{what} {how}"))
@@ -326,12 +331,15 @@ fn nobody_here(list: &KeyList, choice: &KeyChoice, what: &str) -> Error {
 /// Names the keys that could be fetched: a token in a drawer, paper in a safe.
 fn with_other_ways(mut error: Error, list: &KeyList) -> Error {
     let tokens: Vec<String> = list.keys.iter().filter_map(EnrolledKey::token).collect();
-    let paper = list.keys.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. }));
     if !tokens.is_empty() {
         error = error.hint(format!("plug in {}", tokens.join(" or ")));
     }
-    if paper {
-        error = error.hint("or type the key on paper: the same command with --recovery");
+    with_paper(error, list)
+}
+
+fn with_paper(error: Error, list: &KeyList) -> Error {
+    match list.keys.iter().any(|key| matches!(key.kind, KeyKind::Recovery { .. })) {
+        true => error.hint("or type the key on paper: the same command with --recovery"),
+        false => error,
     }
-    error
 }

@@ -88,7 +88,7 @@ fn a_key_is_enrolled_and_every_command_takes_one_touch() {
         .touches(1);
     assert!(exported.variable("AWS_SESSION_TOKEN").len() > 20);
     bench.tapvault(["rotate", "prod"]).run().success().touches(1);
-    bench.tapvault(["remove", "prod", "--yes"]).run().success().touches(1);
+    bench.tapvault(["remove", "--force", "prod"]).run().success().touches(1);
 }
 
 #[test]
@@ -270,7 +270,8 @@ fn the_identity_for_stock_age_is_shown_alone() {
         .touches(0);
     assert!(shown.stdout.starts_with("AGE-PLUGIN-FIDO2-HMAC-1Q"), "{shown}");
     assert_eq!(shown.stdout.lines().count(), 1);
-    bench.tapvault(["key", "show", "fido2"]).run().success().says("");
+    let whole = bench.tapvault(["key", "show", "fido2"]).run().success();
+    assert!(whole.stdout.contains("age-plugin-fido2-hmac installed"), "{whole}");
     let listed = bench.tapvault(["key", "list", "--json"]).run().success().json();
     assert_eq!(listed[0]["kind"], "FIDO2");
     assert_eq!(listed[0]["token"], "Soft FIDO2 key FIDO0001");

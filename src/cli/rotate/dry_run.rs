@@ -38,10 +38,12 @@ pub fn words(
     let switched = !waits && matches!(&journal, Some(journal) if journal.stage >= Stage::Switching);
     let finishes = aim == Aim::Finish && !interrupted;
     let opens_two = !(finishes || interrupted && switched);
-    let touches = match (list.is_some_and(KeyList::has_token), opens_two) {
-        (true, true) => "2 touches",
-        (true, false) => "1 touch",
-        (false, _) => "no touch",
+    // Tokens stand first in the list, and are tried in that order.
+    let key = list.and_then(|list| list.keys.first());
+    let touches = match key.map_or(0, |key| key.touches_for(1 + usize::from(opens_two))) {
+        0 => "no touch",
+        1 => "1 touch",
+        _ => "2 touches",
     };
     let codes = if own.session.is_some() { "1 code" } else { "no code" };
     lines.push(format!("would take {touches}, {codes}, and then:"));

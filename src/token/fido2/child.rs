@@ -86,9 +86,11 @@ struct Serving {
     pin: Option<Zeroizing<String>>,
 }
 
-/// A token that is open.
+/// A token that was looked at. It is opened anew for each request: HID gives every reader all frames, so those that another program's
+/// requests (or a second child's) brought meanwhile would be taken for the answer.
 struct Token {
-    key: Arc<FidoKeyHid>,
+    path: String,
+    protocol: u8,
     has_hmac_secret: bool,
 }
 
@@ -114,7 +116,7 @@ impl Serving {
                 plain(Answer::Done)
             }
             Request::Make { check } => {
-                let credential = self.touched(|token, pin| token.make(check, pin))?;
+                let credential = self.touched(|token, key, pin| token.make(key, check, pin))?;
                 plain(Answer::Made {
                     credential: Bytes(credential),
                 })
@@ -124,7 +126,7 @@ impl Serving {
                 salts,
                 check,
             } => {
-                let secret = self.touched(|token, pin| token.outputs(&credential.0, &salts, check, pin))?;
+                let secret = self.touched(|token, key, pin| token.outputs(key, &credential.0, &salts, check, pin))?;
                 Ok((Answer::Outputs, secret))
             }
         }
@@ -135,11 +137,12 @@ impl Serving {
     }
 
     /// Something that waits for a touch, and is told to stop when the pipe is closed.
-    fn touched<T>(&self, operation: impl FnOnce(&Token, Option<&str>) -> Result<T>) -> Result<T> {
+    fn touched<T>(&self, operation: impl FnOnce(&Token, &FidoKeyHid, Option<&str>) -> Result<T>) -> Result<T> {
         let token = self.token()?;
+        let key = Arc::new(token.key()?);
         let set = |now: Option<Arc<FidoKeyHid>>| *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        set(Some(Arc::clone(&token.key)));
-        let outcome = operation(token, self.pin.as_ref().map(|pin| pin.as_str()));
+        set(Some(Arc::clone(&key)));
+        let outcome = operation(token, &key, self.pin.as_ref().map(|pin| pin.as_str()));
         set(None);
         outcome
     }
@@ -148,18 +151,18 @@ impl Serving {
 impl Token {
     fn open(path: &str) -> Result<(Self, Info)> {
         can_be_opened(&api()?, path)?;
-        let doing = "reading what it can do";
-        let mut greetings = 1;
-        let key = loop {
-            let key = FidoKeyHid::new(&[HidParam::Path(path.to_owned())], &quiet()).map_err(|_| Fault::Removed)?;
-            match key.get_cid().map_err(|err| Fault::of_words(&err.to_string(), doing)) {
-                Ok(_) => break key,
-                Err(Fault::Busy) if greetings < GREETINGS => greetings += 1,
-                Err(fault) => return Err(fault),
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        let mut token = Token {
+            path: path.to_owned(),
+            protocol: 1,
+            has_hmac_secret: false,
         };
+        let doing = "reading what it can do";
+        let key = token.key()?;
         let told = key.get_info().map_err(|err| Fault::of_words(&err.to_string(), doing))?;
+        // The one member that every token has; an answer without it is empty, or of something else.
+        if told.versions.is_empty() {
+            return Err(Fault::Nonsense { doing });
+        }
         let option = |name: &str| {
             told.options
                 .iter()
@@ -177,26 +180,42 @@ impl Token {
         };
         // The token's own order of preference; before CTAP 2.1 there was only the first.
         let protocols = told.pin_uv_auth_protocols.iter();
-        let protocol = protocols
-            .copied()
-            .find(|protocol| matches!(protocol, 1 | 2))
-            .unwrap_or(1);
-        let key = key.with_pin_protocol_version(if protocol == 2 { 2 } else { 1 });
-        let token = Token {
-            key: Arc::new(key),
-            has_hmac_secret: info.hmac_secret,
-        };
+        let two_first = protocols.copied().find(|protocol| matches!(protocol, 1 | 2)) == Some(2);
+        token.protocol = if two_first { 2 } else { 1 };
+        token.has_hmac_secret = info.hmac_secret;
         Ok((token, info))
     }
 
+    /// The token, freshly opened, with a channel of its own.
+    fn key(&self) -> Result<FidoKeyHid> {
+        let mut greetings = 1;
+        loop {
+            let key = FidoKeyHid::new(&[HidParam::Path(self.path.clone())], &quiet()).map_err(|_| Fault::Removed)?;
+            match key
+                .get_cid()
+                .map_err(|err| Fault::of_words(&err.to_string(), "opening it"))
+            {
+                Ok(_) => return Ok(key.with_pin_protocol_version(self.protocol)),
+                Err(Fault::Busy) if greetings < GREETINGS => greetings += 1,
+                Err(fault) => return Err(fault),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn pin_tries(&self) -> Result<u8> {
-        let tries = self
-            .key
-            .get_pin_retries()
-            .map_err(|err| Fault::of_words(&err.to_string(), "reading its PIN tries"))?;
-        u8::try_from(tries).map_err(|_| Fault::Nonsense {
-            doing: "reading its PIN tries",
-        })
+        let doing = "reading its PIN tries";
+        let key = self.key()?;
+        let read = || {
+            let tries = key.get_pin_retries();
+            let tries = tries.map_err(|err| Fault::of_words(&err.to_string(), doing))?;
+            u8::try_from(tries).map_err(|_| Fault::Nonsense { doing })
+        };
+        // The crate says 0 of an answer without a number, too; a token must not be called blocked for one of these.
+        match read()? {
+            0 => read(),
+            tries => Ok(tries),
+        }
     }
 
     /// An assertion without a touch, and without the extension: a token looks the credential up for it.
@@ -206,10 +225,16 @@ impl Token {
             .without_pin_and_uv()
             .without_up()
             .build();
-        let Err(err) = self.key.get_assertion_with_args(&args) else {
-            return Ok(Ownership::Owned);
+        let doing = "looking for a credential";
+        let err = match self.key()?.get_assertion_with_args(&args) {
+            // An answer without authenticator data says nothing.
+            Ok(assertions) if assertions.iter().all(|assertion| assertion.auth_data.is_empty()) => {
+                return Err(Fault::Nonsense { doing });
+            }
+            Ok(_) => return Ok(Ownership::Owned),
+            Err(err) => err,
         };
-        match Fault::of_words(&err.to_string(), "looking for a credential") {
+        match Fault::of_words(&err.to_string(), doing) {
             Fault::NoCredential => Ok(Ownership::Foreign),
             fault @ (Fault::Busy | Fault::Removed | Fault::Nonsense { .. }) => Err(fault),
             // Such as UNSUPPORTED_OPTION, UP_REQUIRED, or PIN_REQUIRED where it wants one for everything.
@@ -218,13 +243,13 @@ impl Token {
     }
 
     fn check_pin(&self, pin: &str) -> Result<()> {
-        match self.key.get_pin_token(pin) {
+        match self.key()?.get_pin_token(pin) {
             Ok(_) => Ok(()),
             Err(err) => Err(self.with_tries(Fault::of_words(&err.to_string(), "checking its PIN"))),
         }
     }
 
-    fn make(&self, check: Check, pin: Option<&str>) -> Result<Vec<u8>> {
+    fn make(&self, key: &FidoKeyHid, check: Check, pin: Option<&str>) -> Result<Vec<u8>> {
         let doing = "making a credential";
         if !self.has_hmac_secret {
             return Err(Fault::NoHmacSecret);
@@ -239,8 +264,7 @@ impl Token {
             Check::Pin => args.pin(pin.ok_or(Fault::PinRequired)?),
             Check::BuiltIn => args,
         };
-        let made = self
-            .key
+        let made = key
             .make_credential_with_args(&args.build())
             .map_err(|err| self.with_tries(Fault::of_words(&err.to_string(), doing)))?;
         let with_hmac_secret = made
@@ -258,6 +282,7 @@ impl Token {
 
     fn outputs(
         &self,
+        key: &FidoKeyHid,
         credential: &[u8],
         salts: &[Bytes],
         check: Check,
@@ -280,8 +305,7 @@ impl Token {
             Check::Pin => args.pin(pin.ok_or(Fault::PinRequired)?),
             Check::BuiltIn => args,
         };
-        let assertions = self
-            .key
+        let assertions = key
             .get_assertion_with_args(&args.build())
             .map_err(|err| self.with_tries(Fault::of_words(&err.to_string(), doing)))?;
         let assertion = assertions.first().ok_or_else(nonsense)?;

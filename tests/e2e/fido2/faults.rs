@@ -32,12 +32,16 @@ fn an_answer_that_makes_no_sense_is_a_clear_error() {
             }
             bench
                 .fido2(0)
-                .fault(Fault::new(effect.clone()).on(command).skip(skip))
+                .fault(Fault::new(effect).on(command).skip(skip))
                 .expect("a fault");
             let start = Instant::now();
             let output = bench.tapvault(["exec", "prod", "--", "true"]).run();
             assert!(start.elapsed() < SECONDS, "{effect:?} {command:?}\n{output}");
-            assert!(output.code != Some(0), "{effect:?} {command:?}\n{output}");
+            // A number of tries that is missing is asked for once more.
+            assert!(
+                output.code != Some(0) || command == Command::ClientPin,
+                "{effect:?} {command:?}\n{output}"
+            );
             let output = output.releases_nothing().says("Soft FIDO2 key FIDO0001");
             assert!(!output.said().contains("panicked"), "{output}");
             bench.fido2(0).clear_faults().expect("cleared");
@@ -56,7 +60,7 @@ fn a_token_that_does_not_answer_is_given_up() {
     for effect in [Effect::Silent, Effect::Late(Duration::from_secs(30)), Effect::Cut] {
         bench
             .fido2(0)
-            .fault(Fault::new(effect.clone()).on(Command::GetInfo))
+            .fault(Fault::new(effect).on(Command::GetInfo))
             .expect("a fault");
         let start = Instant::now();
         let output = bench.tapvault(["exec", "prod", "--", "true"]).run();
