@@ -8,11 +8,14 @@
 //!    typed client.
 //! 2. [`rig`] starts one or more keys and shows them to an *unmodified* program as `/dev/hidrawN`, through the library
 //!    that [`shim`] builds. No kernel, no root; as fast as the PIV rig, and beside it.
+//! 3. [`guest`] runs programs in a small virtual machine, where the keys are real hidraw nodes with real permissions.
+//!    Slower: for what a shim can't prove.
 //!
 //! It is no place for secrets: a key's memory is two files.
 
 pub mod client;
 pub mod fault;
+pub mod guest;
 pub mod journal;
 pub mod protocol;
 pub mod rig;
