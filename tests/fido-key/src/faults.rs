@@ -178,7 +178,7 @@ mod tests {
             Struck::Reports { reports, .. } => reports[0][7..][..usize::from(reports[0][6])].to_vec(),
             Struck::Endless => panic!("reports were expected"),
         };
-        assert_eq!(data(Effect::Empty), []);
+        assert_eq!(data(Effect::Empty), Vec::<u8>::new());
         assert_eq!(data(Effect::Short), [0, 0xa1, 2, 0x43]);
         assert_eq!(data(Effect::WrongTypes), [0, 0xa1, 2, 0]);
         assert_eq!(data(Effect::ShortAuthData), [0, 0xa1, 2, 0x43, 1, 2, 3]);
