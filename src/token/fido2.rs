@@ -37,8 +37,9 @@ pub type Result<T> = std::result::Result<T, Fault>;
 /// The output for one salt, 32 bytes.
 pub type Output = Zeroizing<[u8; 32]>;
 
-/// What a token answers without a person. The slowest ones take about a second for the key agreement before a PIN.
-const QUICK: Duration = Duration::from_secs(5);
+/// What a token answers without a person. The slowest ones take about a second for the key agreement before a PIN; the rest is for a
+/// machine that is busy with other things.
+const QUICK: Duration = Duration::from_secs(10);
 
 /// A token waits some 30 s for a touch (CTAP 2.1, 6.1.2 and 6.2.2: at least 10 s); after this it is given up.
 const TOUCH: Duration = Duration::from_secs(45);
