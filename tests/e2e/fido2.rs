@@ -1,5 +1,6 @@
 //! FIDO2 tokens: the firmware of a real one behind nodes of the bench's own.
 
+mod agent;
 mod faults;
 mod keys;
 mod several;
