@@ -98,9 +98,10 @@ impl Dialogue {
         self.elsewhere.as_deref()
     }
 
-    /// What names the terminal among others: the session that it controls. `None` without one.
+    /// What names the terminal among others: the session that it controls. `None` for who is not in its foreground.
     pub fn terminal_session(&self) -> Option<u64> {
-        self.terminal.as_ref().and_then(Terminal::session)
+        let terminal = self.terminal.as_ref()?;
+        terminal.is_in_foreground().then(|| terminal.session())?
     }
 
     /// How long somebody is kept waiting.

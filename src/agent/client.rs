@@ -374,16 +374,15 @@ fn shown(words: &[String]) -> Vec<String> {
 }
 
 fn screen(ctx: &Context) -> Screen {
-    let asks = ctx.dialogue.has_terminal();
-    // Who can ask writes on the terminal, whatever stderr is.
-    let place = match asks {
-        true => ctx.dialogue.terminal_session().map(|session| (0, session, 0)),
-        false => std::fs::metadata("/proc/self/fd/2")
-            .ok()
-            .map(|file| (file.dev(), file.ino(), file.rdev())),
-    };
+    // Who is in the foreground writes on the terminal, whatever stderr is; also who can't ask there at this moment, because another
+    // one of the same group reads a PIN.
+    let terminal = ctx.dialogue.terminal_session().map(|session| (0, session, 0));
+    let place = terminal.or_else(|| {
+        let file = std::fs::metadata("/proc/self/fd/2").ok()?;
+        Some((file.dev(), file.ino(), file.rdev()))
+    });
     Screen {
-        asks,
+        asks: ctx.dialogue.has_terminal(),
         // Without any stderr nothing is seen, and each is its own.
         place: place.unwrap_or((1, u64::from(std::process::id()), 0)),
     }

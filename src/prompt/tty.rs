@@ -71,6 +71,11 @@ impl Terminal {
         u64::try_from(session.as_raw_nonzero().get()).ok()
     }
 
+    /// Whether this process group has it now, whoever in it reads.
+    pub fn is_in_foreground(&self) -> bool {
+        tcgetpgrp(&self.0).is_ok_and(|foreground| foreground == getpgrp())
+    }
+
     /// Who has it now; `None` when it has gone.
     pub fn standing(&self) -> Option<Standing> {
         standing(&self.0)
