@@ -200,7 +200,8 @@ fn only_the_folder_writes_files() {
     assert_eq!(
         files_with(&["File::create", "fs::write", "persist(", "OpenOptions", "File::options"]),
         ["profile/files/rewrite.rs", "prompt/tty.rs", "vault/folder.rs"],
-        "prompt/tty.rs opens the terminal and nothing else, profile/files/rewrite.rs replaces the person's own AWS files"
+        "prompt/tty.rs opens the terminal and nothing else; profile/files/rewrite.rs replaces the person's own \
+         AWS files"
     );
 }
 
@@ -217,7 +218,8 @@ fn only_the_context_reads_the_environment_and_the_clock() {
     for file in files_with(&["env::var", "env::current", "env::args", "Timestamp::now", "SystemTime"]) {
         assert!(
             allowed.contains(&file.as_str()),
-            "{file}: cli.rs takes the arguments, process.rs the current folder, agent/watch/clock.rs compares clocks"
+            "{file}: cli.rs takes the arguments, process.rs the current folder, \
+             agent/watch/clock.rs compares clocks"
         );
     }
 }
@@ -307,7 +309,7 @@ fn arrows_go_down() {
         (
             "agent",
             &[
-                "chain", "vault", "presence", "prompt", "process", "token", "wrap", "render", "profile",
+                "chain", "vault", "wrap", "presence", "prompt", "process", "render", "token", "profile",
             ],
         ),
         ("enrollment", &["vault", "wrap", "device", "store", "token", "presence"]),

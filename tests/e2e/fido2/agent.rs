@@ -21,7 +21,12 @@ fn ten_at_once_share_one_touch_and_the_pin_is_typed_once() {
     let before = bench.fido2(0).counts().expect("counts");
     bench.withhold_touches();
     let runs: Vec<_> = (0..10)
-        .map(|_| bench.tapvault(["export", "--format=json", "prod"]).prints_secrets().start())
+        .map(|_| {
+            bench
+                .tapvault(["export", "--format=json", "prod"])
+                .prints_secrets()
+                .start()
+        })
         .collect();
     let start = Instant::now();
     loop {
@@ -37,7 +42,11 @@ fn ten_at_once_share_one_touch_and_the_pin_is_typed_once() {
     }
     let after = bench.fido2(0).counts().expect("counts");
     assert_eq!(after.touches.given - before.touches.given, 1);
-    let again = bench.tapvault(["exec", "prod", "--", "true"]).run().success().touches(1);
+    let again = bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .touches(1);
     assert_eq!(again.pinentry_asked(), 0, "the PIN is held\n{again}");
 }
 
@@ -46,8 +55,16 @@ fn a_lease_takes_no_touch_and_lock_ends_it() {
     let bench = bench_with_prod();
     let first = bench.tapvault(["exec", "--lease", "15m", "prod", "--", "true"]).run();
     first.success().touches(1).says("leased for 15 min");
-    bench.tapvault(["exec", "prod", "--", "true"]).run().success().touches(0);
+    bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .touches(0);
     bench.tapvault(["lock"]).run().success();
-    let out = bench.tapvault(["exec", "prod", "--", "true"]).run().success().touches(1);
+    let out = bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .touches(1);
     assert_eq!(out.pinentry_asked(), 1, "{out}");
 }
