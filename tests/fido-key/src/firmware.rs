@@ -151,7 +151,7 @@ fn move_reports(
     while power.is_on() && key.is_inserted() {
         let mut moved = false;
         for report in port.receive()? {
-            for report in key.line().from_host(&report) {
+            for report in key.line().take_from_host(&report) {
                 bus.give(report);
             }
             moved = true;
@@ -176,9 +176,9 @@ fn move_reports(
         }
 
         while let Some(report) = bus.take() {
-            key.line().from_key(&report, || key.body.take_last_touch());
+            key.line().take_from_key(&report, || key.body.take_last_touch());
         }
-        let leaving = key.line().to_host();
+        let leaving = key.line().give_to_host();
         for report in &leaving {
             port.send(report)?;
         }

@@ -57,7 +57,7 @@ impl Line {
     }
 
     /// A report of the host's; what the firmware gets of it.
-    pub fn from_host(&mut self, report: &Report) -> Vec<Report> {
+    pub fn take_from_host(&mut self, report: &Report) -> Vec<Report> {
         if message::command(report) == Some(hid::CANCEL) {
             return vec![*report];
         }
@@ -101,7 +101,7 @@ impl Line {
     }
 
     /// A report of the firmware's; `touch` is what became of the finger that it asked for.
-    pub fn from_key(&mut self, report: &Report, touch: impl FnOnce() -> Option<Touch>) {
+    pub fn take_from_key(&mut self, report: &Report, touch: impl FnOnce() -> Option<Touch>) {
         if message::command(report) == Some(hid::KEEPALIVE) {
             self.leaving.push_back((Instant::now(), *report));
         } else if let Some(answer) = self.from_key.push(report) {
@@ -127,7 +127,7 @@ impl Line {
     }
 
     /// What the host gets now.
-    pub fn to_host(&mut self) -> Vec<Report> {
+    pub fn give_to_host(&mut self) -> Vec<Report> {
         let now = Instant::now();
         let mut reports = Vec::new();
         while let Some((_, report)) = self.leaving.pop_front_if(|(at, _)| *at <= now) {
