@@ -25,7 +25,7 @@ pub mod chain;
 pub mod cli;
 pub mod context;
 pub mod credential;
-#[cfg(feature = "piv")]
+#[cfg(any(feature = "piv", feature = "fido2"))]
 pub mod device;
 pub mod enrollment;
 pub mod env;

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 /// The passwords of tokens' accounts; there are none.
 #[derive(Clone, Default)]
-pub struct Passwords;
+pub struct Passwords {}
 
 /// Whether a token gives the codes of a device.
 pub enum Finding<'a> {
