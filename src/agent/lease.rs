@@ -183,13 +183,13 @@ mod tests {
         Files([Some((1, 2, size, 4, 5)), None])
     }
 
-    fn new(seconds: u32, fresh: i64) -> NewLease {
+    fn new(seconds: u32, fresh: i64, now: Timestamp) -> NewLease {
         NewLease {
             key: [1; 32],
             profile: "prod".into(),
             session: Zeroizing::new(b"{}".to_vec()),
             seconds,
-            fresh_until: Timestamp::now() + SignedDuration::from_secs(fresh),
+            fresh_until: now + SignedDuration::from_secs(fresh),
             files: files(3),
             note: None,
             caller: "aws".into(),
@@ -200,7 +200,7 @@ mod tests {
     fn a_lease_answers_its_own_request_only() {
         let leases = Leases::default();
         let now = Timestamp::now();
-        leases.begin(new(60, 600), now).expect("leased");
+        leases.begin(new(60, 600, now), now).expect("leased");
         assert!(leases.find(&[2; 32], &files(3), now, "aws").is_none());
         assert!(leases.find(&[1; 32], &files(3), now, "make").is_some());
         let facts = leases.facts(now);
@@ -211,7 +211,7 @@ mod tests {
     fn a_lease_never_outlives_its_session() {
         let leases = Leases::default();
         let now = Timestamp::now();
-        let until = leases.begin(new(3600, 100), now).expect("leased");
+        let until = leases.begin(new(3600, 100, now), now).expect("leased");
         assert!(until <= now + SignedDuration::from_secs(100));
         let later = now + SignedDuration::from_secs(101);
         assert!(leases.find(&[1; 32], &files(3), later, "aws").is_none());
@@ -221,7 +221,7 @@ mod tests {
     fn a_changed_entry_ends_its_lease() {
         let leases = Leases::default();
         let now = Timestamp::now();
-        leases.begin(new(60, 600), now).expect("leased");
+        leases.begin(new(60, 600, now), now).expect("leased");
         assert!(leases.find(&[1; 32], &files(4), now, "aws").is_none());
         assert!(leases.is_empty());
     }
@@ -229,7 +229,8 @@ mod tests {
     #[test]
     fn an_end_takes_one_profile_or_all() {
         let leases = Leases::default();
-        leases.begin(new(60, 600), Timestamp::now()).expect("leased");
+        let now = Timestamp::now();
+        leases.begin(new(60, 600, now), now).expect("leased");
         assert_eq!(leases.end(Some("other")), 0);
         assert_eq!(leases.end(None), 1);
     }
