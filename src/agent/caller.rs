@@ -84,7 +84,7 @@ impl Caller {
         }
     }
 
-    /// Sends the word that ends the request; only the first one counts.
+    /// Sends the word that ends the request, and the connection with it; only the first one counts.
     pub fn send_last(&self, word: &Word, body: &[u8]) {
         if !self.served.swap(true, Ordering::SeqCst) {
             self.send(word, body);

@@ -38,6 +38,12 @@ const BETWEEN_WORDS: Duration = Duration::from_secs(600);
 /// How long a frame that has begun may take.
 const FRAME_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a connection that ends before the agent's first word is tried again.
+const MOST_UNHEARD: usize = 10;
+
+/// Before it is.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Whether the agent may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -141,10 +147,13 @@ enum Outcome {
 /// What came of one connection.
 enum Talk {
     Ended(Outcome),
+    /// It ended before the agent's first word, which comes before any work: nothing was done. The kernel takes down a process
+    /// that was killed piece by piece, and its socket may be the last to go.
+    Unheard,
     /// The agent has gone without a last word.
     Broken,
-    /// It is of an earlier version, and makes room.
-    MakesRoom,
+    /// It is of this earlier version, and makes room.
+    MakesRoom(String),
 }
 
 /// A request on its way to the agent.
@@ -219,6 +228,7 @@ impl Asked {
 
     fn ask(&self, ctx: &Context, chain: &Chain) -> Result<Outcome> {
         let mut asked_again = false;
+        let mut unheard = 0;
         loop {
             let stream = match self.place.connect() {
                 Ok(Some(stream)) => stream,
@@ -233,13 +243,23 @@ impl Asked {
             };
             match self.talk(ctx, chain, &stream)? {
                 Talk::Ended(outcome) => return Ok(outcome),
-                Talk::Broken | Talk::MakesRoom if asked_again => {
+                Talk::Unheard if unheard < MOST_UNHEARD => {
+                    unheard += 1;
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+                Talk::Unheard => return Ok(Outcome::Elsewhere("it closes every connection".into())),
+                Talk::MakesRoom(version) if asked_again => {
+                    let why = format!("one of version {version} serves here and does not make room");
+                    return Ok(Outcome::Elsewhere(why));
+                }
+                Talk::Broken if asked_again => {
                     return Err(
                         Error::new(ErrorKind::Other, "the agent ended twice while it worked on this")
                             .hint("--no-agent does it without one"),
                     );
                 }
-                Talk::MakesRoom => {}
+                Talk::MakesRoom(_) => {}
                 // Nobody knows whether the code was used, and AWS takes it once.
                 Talk::Broken if self.code.is_some() => {
                     return Err(Error::new(
@@ -257,7 +277,7 @@ impl Asked {
     fn talk(&self, ctx: &Context, chain: &Chain, stream: &UnixStream) -> Result<Talk> {
         let code = self.code.as_ref().map_or(&b""[..], |code| code.expose().as_bytes());
         match frame::encode(&self.opening, code) {
-            Ok(bytes) if std::io::Write::write_all(&mut &*stream, &bytes).is_err() => return Ok(Talk::Broken),
+            Ok(bytes) if std::io::Write::write_all(&mut &*stream, &bytes).is_err() => return Ok(Talk::Unheard),
             Ok(_) => {}
             Err(error) => return Ok(Talk::Ended(Outcome::Elsewhere(error.message().to_owned()))),
         }
@@ -266,8 +286,12 @@ impl Asked {
         loop {
             let frame = match frame::read(stream, Some(patience), FRAME_PATIENCE) {
                 Ok(Some(frame)) => frame,
+                Ok(None) if patience == FIRST_WORD => return Ok(Talk::Unheard),
                 Ok(None) => return Ok(Talk::Broken),
                 Err(error) if patience == FIRST_WORD => {
+                    // It took long, and will next time: the person should know.
+                    let words = "the agent does not answer as it should; going on without it";
+                    ctx.dialogue.tell(&format!("{words}: {}", error.message()));
                     return Ok(Talk::Ended(Outcome::Elsewhere(error.message().to_owned())));
                 }
                 Err(error) => return Err(error.hint("--no-agent does it without the agent")),
@@ -283,7 +307,7 @@ impl Asked {
                 Word::OtherVersion(theirs) => {
                     let ours = Greeting::ours();
                     if theirs.is_older_than(&ours) {
-                        return Ok(Talk::MakesRoom);
+                        return Ok(Talk::MakesRoom(theirs.version));
                     }
                     let why = format!("it is of version {}, later than this one", theirs.version);
                     return Ok(Talk::Ended(Outcome::Elsewhere(why)));

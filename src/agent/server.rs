@@ -193,6 +193,8 @@ impl Server {
             }
             Wants::Credentials(request) => {
                 let Ok(body) = first.text() else { return };
+                // It may be long, and the client may stay for long.
+                drop(first);
                 let Ok(stream) = stream.try_clone() else { return };
                 let caller = Arc::new(Caller::new(stream, asker, request.screen.clone(), request.debug));
                 if self.requests.fetch_add(1, Ordering::SeqCst) < MOST_REQUESTS {

@@ -17,8 +17,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the agent prints once clients can connect, or another one serves already.
 pub const READY: &str = "ready";
 
+/// How often one is started where another seems to serve and is gone at once: it was being killed at that moment.
+const TRIES: usize = 5;
+
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A connection to an agent that was started now, or by somebody else at this moment. The error is why there is none.
 pub fn started(ctx: &Context, place: &Place) -> std::result::Result<UnixStream, String> {
+    for _ in 0..TRIES {
+        let said = start()?;
+        ctx.debug(|| format!("started an agent: {said}"));
+        match place.connect() {
+            Ok(Some(stream)) => return Ok(stream),
+            Ok(None) | Err(_) if said == READY => std::thread::sleep(PAUSE),
+            Ok(None) | Err(_) if said.is_empty() => return Err("it could not be started".into()),
+            Ok(None) | Err(_) => return Err(format!("it could not be started: {said}")),
+        }
+    }
+    Err("it was started and is gone".into())
+}
+
+/// Starts one, and waits for what it says.
+fn start() -> std::result::Result<String, String> {
     let program = this_program().map_err(|err| format!("this program's file is not found: {err}"))?;
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {
@@ -35,13 +56,7 @@ pub fn started(ctx: &Context, place: &Place) -> std::result::Result<UnixStream, 
     let said = child.stdout.take().map(heard).unwrap_or_default();
     // It has handed over to the agent by now.
     let _ = child.wait();
-    ctx.debug(|| format!("started an agent: {}", said.trim()));
-    match place.connect() {
-        Ok(Some(stream)) => Ok(stream),
-        Ok(None) | Err(_) if said.trim() == READY => Err("it was started and is gone".into()),
-        Ok(None) | Err(_) if said.trim().is_empty() => Err("it could not be started".into()),
-        Ok(None) | Err(_) => Err(format!("it could not be started: {}", said.trim())),
-    }
+    Ok(said.trim().to_owned())
 }
 
 /// What the new agent prints, up to its first line break.

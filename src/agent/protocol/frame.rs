@@ -157,7 +157,9 @@ impl Drop for Frame {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Answer, Opening, Word};
     use super::*;
+    use proptest::prelude::*;
 
     const SOON: Duration = Duration::from_secs(5);
 
@@ -209,5 +211,32 @@ mod tests {
         let (ours, _theirs) = pair();
         assert!(write(&ours, &"x".repeat(LONGEST_HEAD), b"").is_err());
         assert!(write(&ours, &"x", &vec![0; LONGEST_BODY + 1]).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever comes is a frame within the bounds, an end or an error; and what is no word of ours is understood as none.
+        #[test]
+        fn bytes_of_all_sorts_are_survived(
+            announced in proptest::option::of((0_u32..40, 0_u32..40)),
+            bytes in proptest::collection::vec(any::<u8>(), 0..120),
+        ) {
+            let (ours, theirs) = pair();
+            let lengths = announced.map(|(head, body)| [head.to_be_bytes(), body.to_be_bytes()].concat());
+            (&ours).write_all(&lengths.unwrap_or_default()).expect("sent");
+            (&ours).write_all(&bytes).expect("sent");
+            drop(ours);
+            let whole = announced.is_some_and(|(head, body)| (head + body) as usize <= bytes.len());
+            match read(&theirs, Some(SOON), SOON) {
+                Ok(Some(frame)) => {
+                    prop_assert!(frame.head.len() <= LONGEST_HEAD && frame.body.len() <= LONGEST_BODY);
+                    prop_assert!(frame.parse::<Opening>().is_err());
+                    let _ = (frame.parse::<Answer>(), frame.parse::<Word>(), frame.text());
+                }
+                Ok(None) => prop_assert!(announced.is_none() && bytes.is_empty()),
+                Err(_) => prop_assert!(!whole),
+            }
+        }
     }
 }
