@@ -1,8 +1,9 @@
 //! Clocks that are set and machines that sleep, with the help of libfaketime, which stands between a program and the C library's
 //! clocks.
 
+use crate::faketime::{self, set};
 use crate::probe_process::{self, Probe};
-use std::{fs, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 use tempfile::TempDir;
 
 /// Two looks and a bit.
@@ -30,7 +31,7 @@ impl Clocks {
         let mut command = Command::new(probe_process::path());
         command
             .arg("watch")
-            .env("LD_PRELOAD", libfaketime())
+            .env("LD_PRELOAD", faketime::library())
             .env("FAKETIME_TIMESTAMP_FILE", dir.path().join("offset"))
             .env("FAKETIME_NO_CACHE", "1")
             .env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
@@ -38,7 +39,7 @@ impl Clocks {
         if moved == Moved::Wall {
             command.env("DONT_FAKE_MONOTONIC", "1");
         }
-        set(&dir, 0);
+        set(dir.path(), 0);
         let probe = Probe::start(&mut command);
         assert_eq!(probe.next(), "watching");
         assert_eq!(probe.within(SOON), None, "nothing happens by itself");
@@ -46,26 +47,8 @@ impl Clocks {
     }
 
     fn set(&self, seconds: i32) {
-        set(&self.dir, seconds);
+        set(self.dir.path(), seconds);
     }
-}
-
-fn set(dir: &TempDir, seconds: i32) {
-    // In one move: a file that is read half written is read as no offset.
-    let new = dir.path().join("new");
-    fs::write(&new, format!("{seconds:+}s\n")).expect("the offset");
-    fs::rename(new, dir.path().join("offset")).expect("the offset");
-}
-
-/// Where the library is says the program that comes with it.
-fn libfaketime() -> String {
-    let output = Command::new("faketime")
-        .args(["-f", "+0s", "printenv", "LD_PRELOAD"])
-        .output()
-        .unwrap_or_else(|error| panic!("faketime: {error}; `bash tests/setup test` installs it"));
-    let text = String::from_utf8(output.stdout).expect("a path").trim().to_owned();
-    // For programs with threads.
-    text.replace("libfaketime.so", "libfaketimeMT.so")
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod broken_off;
 pub mod content;
-mod disk;
+pub mod disk;
 pub mod scene;
 mod scrub;
 pub mod steps;

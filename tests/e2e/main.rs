@@ -18,6 +18,8 @@ mod debug;
 mod doctor;
 mod effort;
 mod explain;
+#[path = "../agent/faketime.rs"]
+mod faketime;
 mod faults;
 mod fido2;
 mod forgery;

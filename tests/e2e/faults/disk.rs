@@ -23,7 +23,7 @@ exit $code
 "#;
 
 /// The folder as it is, but nothing can be changed in it.
-const READ_ONLY: &str = r#"
+pub const READ_ONLY: &str = r#"
 set -e
 folder=$1; shift 2
 mount --bind "$folder" "$folder"
@@ -188,7 +188,7 @@ fn a_vault_that_can_only_be_read_opens_and_refuses_changes_before_a_touch_is_spe
 }
 
 /// Runs tapvault in a mount namespace of its own, in which `script` has done something to `folder`.
-fn mounted<'b>(bench: &'b Bench, script: &str, folder: &Path, after: &Path, line: &[&str]) -> Invocation<'b> {
+pub fn mounted<'b>(bench: &'b Bench, script: &str, folder: &Path, after: &Path, line: &[&str]) -> Invocation<'b> {
     let words = ["--mount", "sh", "-c", script, "sh"].map(PathBuf::from).into_iter();
     let words = words.chain([
         folder.to_owned(),

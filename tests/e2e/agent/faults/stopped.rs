@@ -1,0 +1,82 @@
+//! The agent stands still, or is told to end.
+
+use super::super::{agent_pid, export, until, until_waiting, with_prod};
+use super::{agents, agents_below, has_ended, runtime, socket, until_ended, withhold};
+use rustix::process::{Signal, kill_process};
+use std::time::Duration;
+
+#[test]
+fn one_that_stands_still_is_gone_around_in_a_bounded_time() {
+    let bench = with_prod();
+    export(&bench, "prod").wait().success();
+    let agent = agent_pid(&bench).expect("an agent");
+    kill_process(agent, Signal::STOP).expect("stopped");
+    let out = bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .touches(1);
+    assert!(out.took < Duration::from_secs(20), "{out}");
+    out.says("the agent does not answer");
+    for line in [&["status"][..], &["lock"]] {
+        let out = bench.tapvault(line).run().fails(1, "other");
+        assert!(out.took < Duration::from_secs(20), "{out}");
+        out.says("the agent does not answer").says("end its process");
+    }
+    kill_process(agent, Signal::CONT).expect("it goes on");
+    until("it answers again", || agent_pid(&bench) == Some(agent));
+    export(&bench, "prod").wait().success();
+}
+
+#[test]
+fn sigterm_ends_it_and_takes_the_socket_away() {
+    let bench = with_prod();
+    let line = ["exec", "--lease=15m", "prod", "--", "true"];
+    bench.tapvault(line).run().success();
+    let agent = agent_pid(&bench).expect("an agent");
+    kill_process(agent, Signal::TERM).expect("told to end");
+    until_ended(agent);
+    assert_eq!(socket(&bench), None);
+    // The lease has ended with it.
+    bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .touches(1);
+}
+
+#[test]
+fn sigterm_while_somebody_waits_hands_over_to_the_next() {
+    let bench = with_prod();
+    withhold(&bench);
+    let run = export(&bench, "prod");
+    until_waiting(&bench, 1);
+    let agent = agent_pid(&bench).expect("an agent");
+    kill_process(agent, Signal::TERM).expect("told to end");
+    until_ended(agent);
+    bench.touch_by_itself();
+    run.wait().success().says("the agent ended; asking again");
+    assert_eq!(agents(&bench).len(), 1);
+}
+
+#[test]
+fn it_ends_when_its_folder_vanishes() {
+    let bench = with_prod();
+    export(&bench, "prod").wait().success();
+    let agent = agent_pid(&bench).expect("an agent");
+    std::fs::remove_dir_all(runtime(&bench)).expect("removed as at the end of a login");
+    until_ended(agent);
+}
+
+#[test]
+fn nothing_stays_behind_when_everything_is_gone() {
+    let bench = with_prod();
+    let line = ["exec", "--lease=15m", "prod", "--", "true"];
+    bench.tapvault(line).run().success();
+    let agent = agent_pid(&bench).expect("an agent");
+    let root = bench.root().to_owned();
+    drop(bench);
+    until("no process of it is left", || {
+        has_ended(agent) && agents_below(&root).is_empty()
+    });
+}
