@@ -2,15 +2,31 @@
 
 use super::super::{agent_pid, export, until, until_waiting, with_prod};
 use super::{agents, agents_below, has_ended, runtime, socket, until_ended, withhold};
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
+
+/// A process that stands still until the value is dropped: it could not end with the bench of a test that fails.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn process(pid: Pid) -> Self {
+        kill_process(pid, Signal::STOP).expect("stopped");
+        Stopped(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::CONT);
+    }
+}
 
 #[test]
 fn one_that_stands_still_is_gone_around_in_a_bounded_time() {
     let bench = with_prod();
     export(&bench, "prod").wait().success();
     let agent = agent_pid(&bench).expect("an agent");
-    kill_process(agent, Signal::STOP).expect("stopped");
+    let stopped = Stopped::process(agent);
     let out = bench
         .tapvault(["exec", "prod", "--", "true"])
         .run()
@@ -23,7 +39,7 @@ fn one_that_stands_still_is_gone_around_in_a_bounded_time() {
         assert!(out.took < Duration::from_secs(20), "{out}");
         out.says("the agent does not answer").says("end its process");
     }
-    kill_process(agent, Signal::CONT).expect("it goes on");
+    drop(stopped);
     until("it answers again", || agent_pid(&bench) == Some(agent));
     export(&bench, "prod").wait().success();
 }
