@@ -68,7 +68,7 @@ impl AgeFile {
             .map_err(|_| damaged("has a damaged header"))?;
         let payload = mac_line + 4 + end + 1;
         // The library's own reader has the last word on what a valid header is (a scrypt stanza must stand alone, ...).
-        Decryptor::new_buffered(&bytes[..]).map_err(|err| damaged(&format!("is damaged: {err}")))?;
+        Decryptor::new_buffered(&bytes[..]).map_err(|err| damaged(&format!("is damaged: {}", one_line(err))))?;
         Ok(AgeFile {
             name: name.to_owned(),
             bytes,
@@ -107,7 +107,11 @@ impl AgeFile {
         let damaged = |err: &dyn std::fmt::Display| {
             Error::new(
                 ErrorKind::Damaged,
-                format!("{} was changed or cut since it was sealed ({err})", self.name),
+                format!(
+                    "{} was changed or cut since it was sealed ({})",
+                    self.name,
+                    one_line(err)
+                ),
             )
             .hint("restore it from a backup; other entries are not affected")
         };
@@ -168,6 +172,11 @@ pub fn seal(plaintext: &[u8], recipients: &[Box<dyn Recipient>]) -> Result<Vec<u
     writer.write_all(plaintext).map_err(not_sealed)?;
     writer.finish().map_err(not_sealed)?;
     Ok(sealed)
+}
+
+/// What the library says, without the advice that it puts on further lines: to get another version of some program.
+fn one_line(err: impl std::fmt::Display) -> String {
+    err.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn not_sealed(err: impl std::fmt::Display) -> Error {
@@ -245,6 +254,14 @@ mod tests {
             assert!(!opens(flipped), "byte {position}");
             assert!(!opens(sealed[..position].to_vec()), "cut at {position}");
         }
+    }
+
+    #[test]
+    fn what_the_library_advises_is_not_passed_on() {
+        let no_recipient =
+            b"age-encryption.org/v1\n--- AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n0123456789abcdef".to_vec();
+        let error = AgeFile::parse("a.age", no_recipient).err().expect("refused");
+        assert!(!error.message().contains('\n'), "{error}");
     }
 
     #[test]
