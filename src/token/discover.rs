@@ -293,7 +293,11 @@ fn settled<T>(
     outcome
 }
 
-fn look(link: &mut dyn Transmit) -> Result<Seen> {
+/// What the card at the other end of `link` is. 3 APDUs for a token. Public for tests/fuzz, which answers as no card should.
+///
+/// # Errors
+/// As the card's answers are; [`find`] calls most of them [`Seen::Foreign`].
+pub fn look(link: &mut dyn Transmit) -> Result<Seen> {
     match look_with_piv(link)? {
         Some(seen) => Ok(seen),
         None => look_without_piv(link),
