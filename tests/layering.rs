@@ -321,7 +321,7 @@ fn arrows_go_down() {
         (
             "chain",
             &[
-                "profile", "vault", "aws", "device", "token", "presence", "process", "prompt",
+                "profile", "vault", "wrap", "aws", "device", "token", "presence", "process", "prompt",
             ],
         ),
         ("vault", &["wrap", "store", "presence", "profile"]),
