@@ -20,28 +20,42 @@ pub fn read(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     // O_NONBLOCK: opening a pipe waits for a writer otherwise.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let length = file.metadata()?.len();
-    // Room for all of it at once: growing would leave copies of a secret behind.
-    let room = length.max(CHUNK as u64).min(most) + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(room).unwrap_or(CHUNK)));
+    let metadata = file.metadata()?;
+    // One byte more than there should be, so that the end is found without growing.
+    let enough = usize::try_from(most).unwrap_or(usize::MAX - 1) + 1;
+    let expected = usize::try_from(metadata.len()).unwrap_or(usize::MAX - 1) + 1;
+    let mut bytes = Zeroizing::new(vec![0; expected.max(LEAST).min(enough)]);
+    let mut filled = 0;
     let end = Instant::now() + PATIENCE;
-    let mut chunk = Zeroizing::new([0; CHUNK]);
-    while (bytes.len() as u64) <= most {
-        await_bytes(&file, end)?;
-        let left = (most + 1 - bytes.len() as u64).min(CHUNK as u64);
-        match file.read(&mut chunk[..usize::try_from(left).unwrap_or(CHUNK)]) {
+    while filled < enough {
+        if filled == bytes.len() {
+            bytes = grown(&bytes, enough);
+        }
+        if !metadata.is_file() {
+            await_bytes(&file, end)?;
+        }
+        match file.read(&mut bytes[filled..]) {
             Ok(0) => break,
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Ok(count) => filled += count,
             Err(err) if matches!(err.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(err) => return Err(err),
         }
     }
+    bytes.truncate(filled);
     Ok(bytes)
 }
 
-const CHUNK: usize = 64 << 10;
+/// Room for what has no length, such as a pipe. In bytes. Every byte is wiped in the end, so it is not made generously.
+const LEAST: usize = 4 << 10;
 
-/// Returns when there is something to read, the end of the file included. Ordinary files are always ready.
+/// The same with twice the room, but no more than `most`. A vector that grows by itself would leave a copy of a secret behind.
+fn grown(bytes: &[u8], most: usize) -> Zeroizing<Vec<u8>> {
+    let mut larger = Zeroizing::new(vec![0; bytes.len().saturating_mul(2).min(most)]);
+    larger[..bytes.len()].copy_from_slice(bytes);
+    larger
+}
+
+/// Returns when there is something to read, the end included. An ordinary file always has, and need not be waited for.
 fn await_bytes(file: &File, end: Instant) -> io::Result<()> {
     loop {
         let left = end.saturating_duration_since(Instant::now());
@@ -73,6 +87,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_whole_whatever_its_length() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        for length in [0, 1, LEAST - 1, LEAST, LEAST + 1, 5 * LEAST] {
+            let text: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            std::fs::write(&path, &text).expect("written");
+            assert_eq!(*read(&path, 1 << 20).expect("read"), text);
+            let cut = length.min(LEAST);
+            assert_eq!(read(&path, LEAST as u64 - 1).expect("read").as_slice(), &text[..cut]);
+        }
+    }
+
+    #[test]
     fn a_pipe_is_read_to_its_end_when_a_writer_comes() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pipe");
@@ -85,10 +112,11 @@ mod tests {
                 let mut pipe = File::options().write(true).open(path).expect("a reader is there");
                 pipe.write_all(b"late, ").expect("written");
                 std::thread::sleep(Duration::from_millis(50));
-                pipe.write_all(b"but whole").expect("written");
+                pipe.write_all(&[b'w'; 3 * LEAST]).expect("written");
             }
         });
-        assert_eq!(read(&path, 100).expect("read").as_slice(), b"late, but whole");
+        let text = read(&path, 1 << 20).expect("read");
+        assert_eq!(text.strip_prefix(b"late, "), Some(&[b'w'; 3 * LEAST][..]));
         writer.join().expect("it wrote");
     }
 }
