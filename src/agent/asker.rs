@@ -1,18 +1,21 @@
 //! Who asks: the process at the other end of the socket as the kernel has it, and the one rule by which requests join.
 
 use crate::context::settings::Join;
-use crate::presence::processes::{Process, chain_from};
+use crate::presence::processes::{Process, chain_from, telling};
 use rustix::net::sockopt::socket_peercred;
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, OnceLock};
 
 /// The process that asks, and those above it.
 #[derive(Clone, Debug)]
 pub struct Asker {
     /// tapvault itself; `None` when the kernel does not show it, as for one in another container.
     client: Option<Process>,
-    /// The processes above it, nearest first.
-    above: Vec<Process>,
+    /// The one that started it.
+    parent: Option<Process>,
+    /// The processes above it, nearest first, once they were looked up.
+    above: Arc<OnceLock<Vec<Process>>>,
 }
 
 impl Asker {
@@ -23,8 +26,18 @@ impl Asker {
             return None;
         }
         let client = Process::find(peer.pid.as_raw_nonzero().get());
-        let above = chain_from(client.as_ref().map(|client| client.parent));
-        Some(Asker { client, above })
+        let parent = client.as_ref().and_then(|client| telling(client.parent));
+        Some(Asker {
+            client,
+            parent,
+            above: Arc::default(),
+        })
+    }
+
+    /// Looks up who is above. What is answered from a lease is shown to nobody, and needs only the nearest of them.
+    pub fn look_above(&self) -> &[Process] {
+        self.above
+            .get_or_init(|| chain_from(self.parent.as_ref().map(|parent| parent.pid)))
     }
 
     /// Nobody in particular.
@@ -32,14 +45,15 @@ impl Asker {
     pub fn made_up(client: Process, above: Vec<Process>) -> Self {
         Asker {
             client: Some(client),
-            above,
+            parent: above.first().cloned(),
+            above: Arc::new(above.into()),
         }
     }
 
     /// The program that asks: the one that started tapvault.
     pub fn program(&self) -> &str {
-        self.above
-            .first()
+        self.parent
+            .as_ref()
             .or(self.client.as_ref())
             .map_or("a process elsewhere", |process| &process.name)
     }
@@ -50,7 +64,7 @@ impl Asker {
             0 => format!("{} ({})", process.name, process.pid),
             _ => process.name.clone(),
         };
-        self.above.iter().enumerate().map(name).collect()
+        self.look_above().iter().enumerate().map(name).collect()
     }
 
     /// Whether the two may share a touch: they have the same parent, or belong to the same session of the kernel's (a terminal
@@ -72,7 +86,7 @@ impl Asker {
 
     /// Whether the two were started by the same process.
     pub fn has_parent_of(&self, other: &Asker) -> bool {
-        match (self.above.first(), other.above.first()) {
+        match (&self.parent, &other.parent) {
             (Some(mine), Some(its)) => (mine.pid, mine.started) == (its.pid, its.started),
             _ => false,
         }
@@ -128,7 +142,7 @@ mod tests {
         assert!(!first.joins(&asker(13, "aws", 6, 7), Join::Family), "a stranger");
         assert!(first.joins(&asker(13, "aws", 6, 7), Join::Any));
         let mut reused = asker(14, "aws", 5, 9);
-        reused.above[0].started = 99;
+        reused.parent.as_mut().expect("a parent").started = 99;
         assert!(
             !first.joins(&reused, Join::Family),
             "another process of the same number"

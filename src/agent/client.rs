@@ -7,8 +7,8 @@ use super::place::Place;
 use super::protocol::frame::{self, Frame};
 use super::protocol::plan::Plan;
 use super::protocol::{
-    Answer, Failure, Folders, Greeting, NETWORK, Opening, Program, Question, Request, Screen, Spoken, Status, USER,
-    Wants, Word,
+    Answer, Failure, Folders, Greeting, NETWORK, NO_TOKEN, Opening, Program, Question, Request, Screen, Spoken, Status,
+    USER, Wants, Word,
 };
 use super::run::{Wanted, alone};
 use crate::chain::Chain;
@@ -58,8 +58,8 @@ pub enum Way {
 /// # Errors
 /// Everything between a missing entry and a refusal by AWS.
 pub fn credentials(ctx: &Context, vault: &Vault, chain: &Chain, wanted: Wanted, way: Way) -> Result<Credentials> {
-    let refused = match Asked::new(ctx, vault, chain, &wanted, way)? {
-        Ok(asked) => match asked.ask(ctx, chain)? {
+    let refused = match Asked::new(ctx, chain, &wanted, way) {
+        Ok(asked) => match asked.ask(ctx, vault, chain)? {
             Outcome::Credentials(credentials) => return Ok(credentials),
             Outcome::Elsewhere(why) => why,
         },
@@ -160,20 +160,15 @@ enum Talk {
 struct Asked {
     opening: Opening,
     code: Option<SecretText>,
+    leases: bool,
     place: Place,
     patience: Option<Duration>,
 }
 
 impl Asked {
     /// The request; the inner error is why the agent is not asked.
-    fn new(
-        ctx: &Context,
-        vault: &Vault,
-        chain: &Chain,
-        wanted: &Wanted,
-        way: Way,
-    ) -> Result<std::result::Result<Self, String>> {
-        let not = |why: &str| Ok(Err(why.to_owned()));
+    fn new(ctx: &Context, chain: &Chain, wanted: &Wanted, way: Way) -> std::result::Result<Self, String> {
+        let not = |why: &str| Err(why.to_owned());
         if way == Way::Alone {
             return not("--no-agent");
         }
@@ -189,10 +184,6 @@ impl Asked {
         let Some(plan) = Plan::of(chain) else {
             return not("the chain begins outside the vault");
         };
-        // Without a token there is no touch to share, and the keychain is reached from here, not from where the agent began.
-        if wanted.lease == 0 && !vault.has_token()? {
-            return not("no token is enrolled");
-        }
         let set = |names: &[&str]| -> BTreeMap<String, String> {
             let value = |name: &&str| Some(((*name).to_owned(), ctx.env.text(name)?.to_owned()));
             names.iter().filter_map(value).collect()
@@ -215,23 +206,26 @@ impl Asked {
             screen: screen(ctx),
             debug: ctx.chatter == Chatter::Debug,
         };
-        Ok(Ok(Asked {
+        Ok(Asked {
             opening: Opening {
                 greeting: Greeting::ours(),
                 wants: Wants::Credentials(Box::new(request)),
             },
             code,
+            leases: wanted.lease > 0,
             place: Place::of(&ctx.paths),
             patience: wanted.patience,
-        }))
+        })
     }
 
-    fn ask(&self, ctx: &Context, chain: &Chain) -> Result<Outcome> {
+    /// Asks an agent that runs before anything about keys is read: within a lease nothing of it is needed.
+    fn ask(&self, ctx: &Context, vault: &Vault, chain: &Chain) -> Result<Outcome> {
         let mut asked_again = false;
         let mut unheard = 0;
         loop {
             let stream = match self.place.connect() {
                 Ok(Some(stream)) => stream,
+                Ok(None) if !self.leases && !vault.has_token()? => return Ok(Outcome::Elsewhere(NO_TOKEN.into())),
                 Ok(None) => match start::started(ctx, &self.place) {
                     Ok(stream) => stream,
                     Err(why) => return Ok(Outcome::Elsewhere(why)),

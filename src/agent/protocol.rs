@@ -147,6 +147,10 @@ pub const NETWORK: [&str; 11] = [
 /// Those of [`NETWORK`] that a library reads from its own process: an agent that has others can't serve the request.
 pub const READ_FROM_PROCESS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
+/// Why a request without a lease is left to the client in a vault without a token: there is no touch to share, and the keychain is
+/// reached from the client's session, not from where the agent began.
+pub const NO_TOKEN: &str = "no token is enrolled";
+
 /// The variables of [`Request::user`].
 pub const USER: [&str; 2] = ["USER", "LOGNAME"];
 

@@ -7,7 +7,7 @@ use crate::chain::{Base, Chain};
 use crate::context::Context;
 use crate::credential::Credentials;
 use crate::error::Result;
-use crate::presence::{Action, Request};
+use crate::presence::{Action, Request, processes};
 use crate::vault::Vault;
 use crate::vault::keyring::Keyring;
 use crate::vault::unlock::KeyChoice;
@@ -23,8 +23,8 @@ pub struct Wanted {
     pub refresh: bool,
     /// What is done with it.
     pub action: Action,
-    /// The processes that ask, nearest first.
-    pub callers: Vec<String>,
+    /// The processes that ask, nearest first; `None` for those above this one, which are looked up only where they are shown.
+    pub callers: Option<Vec<String>>,
     /// For how many seconds the session is leased; 0 for not at all.
     pub lease: u32,
     /// How long the caller may be kept waiting, if there is a limit to it.
@@ -90,7 +90,7 @@ fn wishes(vault: &Vault, chain: &Chain, wanted: Wanted) -> Result<Wishes> {
                 .find_map(|step| step.role())
                 .map(|role| format!("{} in {}", role.value.role(), role.value.account())),
             action: wanted.action,
-            callers: wanted.callers,
+            callers: wanted.callers.unwrap_or_else(processes::callers),
             lease: wanted.lease,
         },
     })

@@ -5,7 +5,7 @@ use super::asker::Asker;
 use super::caller::{Caller, given_up};
 use super::flight::{Candidate, Course, Flight, Terms};
 use super::lease::{Files, LeaseKey, NewLease};
-use super::protocol::{Failure, READ_FROM_PROCESS, Request, Spoken, Word};
+use super::protocol::{Failure, NO_TOKEN, READ_FROM_PROCESS, Request, Spoken, Word};
 use super::run::{Wanted, run};
 use crate::chain::mfa::CodeWishes;
 use crate::chain::open::{points, sealed};
@@ -87,7 +87,12 @@ fn begin(agent: &Arc<Agent>, request: Request, body: Zeroizing<String>, caller: 
         }
     }
     caller.send(&Word::Heard, &[]);
+    caller.asker.look_above();
     let keyring = vault.read()?.0.keyring;
+    let has_token = keyring.as_ref().is_some_and(|keyring| keyring.unverified().has_token());
+    if !has_token && order.request.lease == 0 {
+        return Err(Refusal::Elsewhere(NO_TOKEN.into()));
+    }
     let candidate = order.candidate(agent, &vault, keyring.as_ref())?;
     match agent.flights.admit(candidate, caller, order.settings.join, now) {
         Course::Joined(flight) => {
@@ -165,7 +170,7 @@ fn work(
         },
         refresh: request.refresh,
         action: request.command.map_or(Action::Export, Action::Run),
-        callers: asker.chain(),
+        callers: Some(asker.chain()),
         lease: request.lease,
         // The client sees to it.
         patience: None,

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::context::settings::Lease;
 use crate::credential::Credentials;
 use crate::error::{Error, ErrorKind, Result, plain_io};
-use crate::presence::{Action, processes};
+use crate::presence::Action;
 use crate::process::{self, environment};
 use crate::profile::value::Seconds;
 use crate::profile::{Config, Origin, Overrides, ProfileName, Region, Sourced};
@@ -213,7 +213,7 @@ pub fn session(
         },
         refresh: args.refresh,
         action,
-        callers: processes::callers(),
+        callers: None,
         lease: match args.lease {
             Some(lease) => lease.0.0,
             None => ctx.settings.lease_of(profile.as_str()),

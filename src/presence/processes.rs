@@ -1,6 +1,7 @@
 //! Which processes stand above this one, and which are known to hold smart cards. From `/proc`; elsewhere nothing is known.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 
 /// How many callers are shown.
 const MOST_CALLERS: usize = 4;
@@ -46,7 +47,15 @@ pub struct Process {
 impl Process {
     /// The process `pid`, if there is one.
     pub fn find(pid: i32) -> Option<Self> {
-        parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        // One read brings all of it: 52 numbers and a name, and the system makes the text at the first read.
+        let mut text = [0; 2048];
+        let read = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut text).ok()?;
+        parse_stat(&String::from_utf8_lossy(&text[..read]))
+    }
+
+    /// Whether it is the first of all, or one under which a session begins: that tells a person nothing, nor what is above it.
+    fn tells_nothing(&self) -> bool {
+        self.pid == 1 || SESSION_LEADERS.iter().any(|leader| self.name.starts_with(leader))
     }
 }
 
@@ -63,6 +72,11 @@ pub fn callers() -> Vec<String> {
     chain_from(parent).into_iter().map(|process| process.name).collect()
 }
 
+/// The process `pid`, if it tells a person something.
+pub fn telling(pid: i32) -> Option<Process> {
+    Process::find(pid).filter(|process| !process.tells_nothing())
+}
+
 /// The processes from `pid` upwards, as far as they tell a person something.
 pub fn chain_from(pid: Option<i32>) -> Vec<Process> {
     let mut chain = Vec::new();
@@ -71,8 +85,7 @@ pub fn chain_from(pid: Option<i32>) -> Vec<Process> {
         let Some(process) = Process::find(current) else {
             break;
         };
-        let tells_nothing = SESSION_LEADERS.iter().any(|leader| process.name.starts_with(leader));
-        if current == 1 || chain.len() == MOST_CALLERS || tells_nothing {
+        if chain.len() == MOST_CALLERS || process.tells_nothing() {
             break;
         }
         pid = Some(process.parent).filter(|parent| *parent > 0);
