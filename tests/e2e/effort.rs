@@ -1,8 +1,8 @@
 //! What a command costs, in counts that are the same on every machine: APDUs, files, sockets, threads, memory. How long it takes
 //! is told by tests/bench.
 
-use crate::bench::Bench;
 use crate::bench::run::{Invocation, Output};
+use crate::bench::{ANA, Bench};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -115,6 +115,52 @@ fn sixteen_mebibytes_of_data_are_enough_for_every_day_and_a_large_config() {
     }
 }
 
+/// The most system calls that a run within a lease may make of its own, from its first one to the command's start. There were 35
+/// when this was written; the rest is for a terminal and settings.
+const WITHIN_LEASE: usize = 50;
+
+#[test]
+fn within_a_lease_the_agent_is_asked_and_nothing_else() {
+    let bench = Bench::setup().agent().start();
+    bench.enroll();
+    bench.add("prod", ANA);
+    let leasing = ["exec", "--lease", "15m", "prod", "--", "true"];
+    bench.tapvault(leasing).run().success().touches(1);
+    for line in [
+        &["exec", "prod", "--", "true"][..],
+        &["export", "--format=json", "prod"],
+    ] {
+        let (output, all) = traced_with(&bench, &["-s", "0"], line, Invocation::prints_secrets);
+        output.success().touches(0);
+        // Hardening is the first thing that the program itself does; before it come the loader and the standard library.
+        let first = all.0.iter().position(|call| call.contains("PR_SET_DUMPABLE"));
+        let own = &all.0[first.expect("it is hardened")..];
+        let last = own.iter().position(|call| call.contains("execve("));
+        let own = Calls(own[..last.unwrap_or(own.len())].to_vec());
+        let connections: Vec<&str> = own.having("connect(").collect();
+        assert!(
+            matches!(connections[..], [only] if only.contains("/agent-") && only.contains("AF_UNIX")),
+            "{own:?}"
+        );
+        assert_eq!(own.having("socket(").count(), 1, "{own:?}");
+        for cost in [
+            "pcscd",
+            "epoll",
+            "eventfd",
+            "timerfd",
+            "clone",
+            "keys.json",
+            "/sessions",
+        ] {
+            assert!(!own.have(cost), "{cost}: {own:?}");
+        }
+        let opened = own.having("open").find(|call| call.contains(".age"));
+        assert_eq!(opened, None, "nothing sealed is opened");
+        let number = own.0.len();
+        assert!(number <= WITHIN_LEASE, "{number} system calls: {own:?}");
+    }
+}
+
 /// System calls, a line for each.
 #[derive(Debug)]
 struct Calls(Vec<String>);
@@ -133,12 +179,22 @@ impl Calls {
 }
 
 /// Runs tapvault under strace. Calls that carry data are not recorded: a PIN is among it.
-fn traced(bench: &Bench, line: &[&str], dress: impl Fn(Invocation<'_>) -> Invocation<'_>) -> (Output, Calls) {
+fn traced<'b>(bench: &'b Bench, line: &[&str], dress: impl Fn(Invocation<'b>) -> Invocation<'b>) -> (Output, Calls) {
+    let trace = "trace=socket,connect,open,openat,epoll_create,epoll_create1,clone,clone3,prctl";
+    traced_with(bench, &["-e", trace], line, dress)
+}
+
+/// The same with other options of strace's, which see to it that no data is recorded.
+fn traced_with<'b>(
+    bench: &'b Bench,
+    options: &[&str],
+    line: &[&str],
+    dress: impl Fn(Invocation<'b>) -> Invocation<'b>,
+) -> (Output, Calls) {
     needs(STRACE, "strace");
     let log = bench.root().join("strace.log");
-    let trace = "trace=socket,connect,open,openat,epoll_create,epoll_create1,clone,clone3,prctl";
-    let before = ["-f", "-qq", "-e", trace, "-e", "signal=none", "-o"].map(str::to_owned);
-    let arguments = before.into_iter().chain([log.display().to_string()]);
+    let before = [&["-f", "-qq", "-e", "signal=none"], options, &["-o"]].concat();
+    let arguments = before.into_iter().map(str::to_owned).chain([log.display().to_string()]);
     let arguments = arguments.chain([bench.tapvault_path().to_owned()]);
     let arguments = arguments.chain(line.iter().map(|&word| word.to_owned()));
     let output = dress(bench.program(STRACE, arguments)).run();
