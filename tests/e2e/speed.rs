@@ -10,8 +10,12 @@
     reason = "the bench serves the end-to-end tests; this needs a part of it"
 )]
 mod bench;
+#[path = "speed/crowd.rs"]
+mod crowd;
 #[path = "speed/figures.rs"]
 mod figures;
+#[path = "speed/leased.rs"]
+mod leased;
 #[path = "speed/peer.rs"]
 mod peer;
 #[path = "speed/scene.rs"]
@@ -20,6 +24,7 @@ mod scene;
 mod stopwatch;
 
 use clap::Parser;
+use crowd::Crowd;
 use figures::{Figures, Strictness};
 use peer::Peer;
 use scene::{Job, Scene};
@@ -65,6 +70,9 @@ fn main() -> ExitCode {
     }
     for job in Job::ALL {
         figures.add_memory(job, scene.memory(job));
+    }
+    for number in crowd::NUMBERS {
+        figures.add_crowd(Crowd::measure(scene.program(), number));
     }
     println!("{rounds} rounds, times are medians\n");
     if arguments.trial {

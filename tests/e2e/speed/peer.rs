@@ -46,7 +46,14 @@ impl Peer {
     pub fn run(&self, job: Job) -> Option<Duration> {
         let line = [&[self.program.as_str()], job.arguments()?].concat();
         let surroundings = match job {
-            Job::Floor | Job::Token | Job::Version | Job::ExecCold | Job::ExecWarm => &self.small,
+            Job::Floor
+            | Job::Token
+            | Job::Version
+            | Job::ExecCold
+            | Job::ExecWarm
+            | Job::Limit
+            | Job::ExecLeased
+            | Job::ExportLeased => &self.small,
             Job::ListProfiles => &self.many_profiles,
             Job::ListEntries => &self.many_entries,
         };

@@ -2,6 +2,7 @@
 
 use crate::bench::card::{PIN_STATUS, SELECT_PIV, ecdh, verify};
 use crate::bench::{Bench, PIN};
+use crate::leased::Leased;
 use crate::stopwatch::{self, Surroundings};
 use std::fmt::Write;
 use std::fs;
@@ -37,11 +38,17 @@ pub enum Job {
     ExecCold,
     /// `exec prod -- /bin/true` with a sealed session.
     ExecWarm,
+    /// A C program that asks a socket and becomes /bin/true: the limit of what a client of an agent can do.
+    Limit,
+    /// `exec prod -- /bin/true` within a lease.
+    ExecLeased,
+    /// `export --format=json prod` within a lease.
+    ExportLeased,
 }
 
 impl Job {
     /// All of them.
-    pub const ALL: [Job; 7] = [
+    pub const ALL: [Job; 10] = [
         Job::Floor,
         Job::Token,
         Job::Version,
@@ -49,6 +56,9 @@ impl Job {
         Job::ListEntries,
         Job::ExecCold,
         Job::ExecWarm,
+        Job::Limit,
+        Job::ExecLeased,
+        Job::ExportLeased,
     ];
 
     /// As the report calls it.
@@ -61,16 +71,20 @@ impl Job {
             Job::ListEntries => "list, 1,000 access keys",
             Job::ExecCold => "exec, nothing sealed",
             Job::ExecWarm => "exec, session sealed",
+            Job::Limit => "asks a socket, in C (the limit)",
+            Job::ExecLeased => "exec, leased",
+            Job::ExportLeased => "export, leased",
         }
     }
 
     /// The arguments, for tapvault and for aws-vault alike; `None` for what neither does.
     pub fn arguments(self) -> Option<&'static [&'static str]> {
         match self {
-            Job::Floor | Job::Token => None,
+            Job::Floor | Job::Token | Job::Limit => None,
             Job::Version => Some(&["--version"]),
             Job::ListProfiles | Job::ListEntries => Some(&["list"]),
-            Job::ExecCold | Job::ExecWarm => Some(&["exec", "prod", "--", "/bin/true"]),
+            Job::ExecCold | Job::ExecWarm | Job::ExecLeased => Some(&["exec", "prod", "--", "/bin/true"]),
+            Job::ExportLeased => Some(&["export", "--format=json", "prod"]),
         }
     }
 }
@@ -94,6 +108,7 @@ pub struct Scene {
     many_profiles: Surroundings,
     many_entries: Surroundings,
     bare: Surroundings,
+    leased: Leased,
 }
 
 impl Scene {
@@ -113,8 +128,10 @@ impl Scene {
         };
         let stdin = bench.hand().join("one-opening");
         fs::write(&stdin, one_opening()).expect("the input of card-client");
+        let program = program.to_str().expect("a path in UTF-8").to_owned();
         Scene {
-            program: program.to_str().expect("a path in UTF-8").to_owned(),
+            leased: Leased::set(&program),
+            program,
             card_client: bench.card_client().display().to_string(),
             many_profiles: small.with("AWS_CONFIG_FILE", large_config(&bench)),
             many_entries: small.with("XDG_DATA_HOME", large_vault(&bench)),
@@ -134,7 +151,13 @@ impl Scene {
             Job::Token => &self.bare,
             Job::ListProfiles => &self.many_profiles,
             Job::ListEntries => &self.many_entries,
+            Job::Limit | Job::ExecLeased | Job::ExportLeased => &self.leased.surroundings,
         }
+    }
+
+    /// The program that is measured.
+    pub fn program(&self) -> &str {
+        &self.program
     }
 
     /// A folder for whoever needs one.
@@ -164,9 +187,15 @@ impl Scene {
         let line = stopwatch::weighed(&line, &file);
         match job {
             Job::ExecCold | Job::ExecWarm => self.many_profiles.time_on_terminal(&line, QUESTION, PIN),
-            Job::Floor | Job::Token | Job::Version | Job::ListProfiles | Job::ListEntries => {
-                self.surroundings(job).time(&line)
-            }
+            // What it is with the large config is said of the other two; a lease is one of the small one's plans.
+            Job::Floor
+            | Job::Token
+            | Job::Version
+            | Job::ListProfiles
+            | Job::ListEntries
+            | Job::Limit
+            | Job::ExecLeased
+            | Job::ExportLeased => self.surroundings(job).time(&line),
         };
         let text = fs::read_to_string(file).expect("what GNU time wrote");
         text.trim().parse().expect("a number of KiB")
@@ -182,6 +211,7 @@ impl Scene {
         match (job, job.arguments()) {
             (_, Some(arguments)) => [&[self.program.as_str()], arguments].concat(),
             (Job::Token, None) => vec![&self.card_client],
+            (Job::Limit, None) => [&self.leased.limit()[..], &["/bin/true"]].concat(),
             (_, None) => vec!["/bin/true"],
         }
     }
@@ -190,7 +220,14 @@ impl Scene {
         let surroundings = self.surroundings(job);
         match job {
             Job::ExecCold | Job::ExecWarm => surroundings.time_on_terminal(line, QUESTION, PIN),
-            Job::Floor | Job::Token | Job::Version | Job::ListProfiles | Job::ListEntries => surroundings.time(line),
+            Job::Floor
+            | Job::Token
+            | Job::Version
+            | Job::ListProfiles
+            | Job::ListEntries
+            | Job::Limit
+            | Job::ExecLeased
+            | Job::ExportLeased => surroundings.time(line),
         }
     }
 }

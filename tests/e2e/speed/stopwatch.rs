@@ -64,6 +64,38 @@ impl Surroundings {
         took
     }
 
+    /// Runs it so many times at once: from the first start until the last has ended.
+    ///
+    /// # Panics
+    /// When one of them fails.
+    pub fn time_together(&self, line: &[&str], number: usize) -> Duration {
+        let errors = self.folder.join("errors");
+        File::create(&errors).expect("a file for standard error");
+        let start = Instant::now();
+        let running: Vec<Child> = (0..number)
+            .map(|_| {
+                let appending = File::options().append(true).open(&errors).expect("standard error");
+                let mut command = self.command(line);
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(appending);
+                command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line[0]))
+            })
+            .collect();
+        let ended: Vec<bool> = running
+            .into_iter()
+            .map(|mut child| child.wait().expect("it can be waited for").success())
+            .collect();
+        let took = start.elapsed();
+        let failed = ended.iter().filter(|succeeded| !**succeeded).count();
+        let said = || fs::read_to_string(&errors).unwrap_or_default();
+        assert!(
+            failed == 0,
+            "{failed} of {number} `{}` failed: {}",
+            line.join(" "),
+            said()
+        );
+        took
+    }
+
     /// Runs it on a terminal of its own, where `answer` is typed as soon as `question` is shown.
     ///
     /// # Panics
