@@ -33,9 +33,8 @@ pub mod server;
 pub mod watch;
 pub mod work;
 
-use crate::context::{Context, Env, Keeper, Paths};
+use crate::context::{Context, Env, Paths};
 use crate::error::Result;
-use crate::prompt::Dialogue;
 use crate::secret::SecretText;
 use caller::unpoisoned;
 use flight::{Flight, Flights};
@@ -114,6 +113,15 @@ impl Agent {
         (leases, pins)
     }
 
+    /// Holds a PIN that a run has brought, unless everything was ended while it ran.
+    fn keep_pin(&self, began: Instant, token: &str, pin: &SecretText) {
+        let ended = unpoisoned(&self.ended);
+        if self.holds_pins.load(Ordering::SeqCst) && *ended <= began {
+            // Where no memory can be locked it is typed again next time.
+            let _ = self.pins.hold(token, pin, self.now());
+        }
+    }
+
     /// Whether PINs are held from now on; those that are held go if not.
     fn hold_pins(&self, hold: bool) {
         self.holds_pins.store(hold, Ordering::SeqCst);
@@ -159,26 +167,5 @@ impl Agent {
             waiting: facts.collect(),
             pins: self.pins.facts(),
         }
-    }
-}
-
-impl Keeper for Agent {
-    fn token_turn(&self, dialogue: &Dialogue) -> Result<Box<dyn Send>> {
-        Ok(Box::new(self.queue.wait(dialogue)?))
-    }
-
-    fn pin(&self, token: &str) -> Option<SecretText> {
-        self.pins.find(token)
-    }
-
-    fn keep_pin(&self, token: &str, pin: &SecretText) {
-        if self.holds_pins.load(Ordering::SeqCst) {
-            // Where no memory can be locked it is typed again next time.
-            let _ = self.pins.hold(token, pin, self.now());
-        }
-    }
-
-    fn drop_pin(&self, token: &str) {
-        self.pins.drop_of(token);
     }
 }

@@ -53,6 +53,8 @@ pub struct Candidate {
     pub profile: String,
     /// How many steps its plan has.
     pub last: usize,
+    /// For how many seconds it wants its session leased.
+    pub lease: u32,
 }
 
 /// A run under way.
@@ -67,6 +69,8 @@ pub struct Flight {
     pub since: Timestamp,
     /// The same moment by the monotonic clock.
     pub began: Instant,
+    /// For how many seconds its session will be leased.
+    pub lease: u32,
     terms: Terms,
     refresh: bool,
     points: Vec<SessionId>,
@@ -122,6 +126,7 @@ impl Flights {
             profile: new.profile,
             since: now,
             began: Instant::now(),
+            lease: new.lease,
             terms: new.terms,
             refresh: new.refresh,
             points: new.points,

@@ -11,7 +11,7 @@ use crate::chain::mfa::CodeWishes;
 use crate::chain::open::{points, sealed};
 use crate::chain::{Chain, default_session_name};
 use crate::context::settings::Settings;
-use crate::context::{Chatter, Context, Env};
+use crate::context::{Chatter, Context, Env, Keeper};
 use crate::credential::Credentials;
 use crate::error::{Error, Result};
 use crate::presence::Action;
@@ -26,6 +26,7 @@ use crate::vault::unlock::KeyChoice;
 use sha2::{Digest, Sha256};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 use zeroize::Zeroizing;
 
 /// A request, read and checked.
@@ -96,6 +97,15 @@ fn begin(agent: &Arc<Agent>, request: Request, body: Zeroizing<String>, caller: 
     let candidate = order.candidate(agent, &vault, keyring.as_ref())?;
     match agent.flights.admit(candidate, caller, order.settings.join, now) {
         Course::Joined(flight) => {
+            // The touch was announced for what the first one wants.
+            if order.request.lease > 0 && flight.lease == 0 {
+                let (voice, line) = (
+                    Spoken::Tell,
+                    "nothing is leased: the request that this one joined wants none",
+                );
+                let line = line.to_owned();
+                caller.send(&Word::Say { voice, line }, &[]);
+            }
             if let Some(outcome) = flight.outcome() {
                 flight.serves();
                 deliver(&outcome, std::slice::from_ref(caller));
@@ -156,7 +166,10 @@ fn work(
             true => Chatter::Debug,
             false => Chatter::Normal,
         },
-        keeper: Some(Arc::clone(agent) as Arc<dyn crate::context::Keeper>),
+        keeper: Some(Arc::new(Shared {
+            agent: Arc::clone(agent),
+            began: flight.began,
+        })),
     };
     let key = match request.key {
         None => KeyChoice::Any,
@@ -202,6 +215,30 @@ fn work(
         ctx.dialogue.tell(&format!("nothing is leased: {}", error.message()));
     }
     Ok(())
+}
+
+/// What one run shares with the others.
+struct Shared {
+    agent: Arc<Agent>,
+    began: Instant,
+}
+
+impl Keeper for Shared {
+    fn token_turn(&self, dialogue: &Dialogue) -> Result<Box<dyn Send>> {
+        Ok(Box::new(self.agent.queue.wait(dialogue)?))
+    }
+
+    fn pin(&self, token: &str) -> Option<SecretText> {
+        self.agent.pins.find(token)
+    }
+
+    fn keep_pin(&self, token: &str, pin: &SecretText) {
+        self.agent.keep_pin(self.began, token, pin);
+    }
+
+    fn drop_pin(&self, token: &str) {
+        self.agent.pins.drop_of(token);
+    }
 }
 
 /// Tells those who wait for it how a run went.
@@ -291,6 +328,7 @@ impl Order {
             refresh: self.request.refresh,
             profile: self.chain.profile.name.to_string(),
             last: self.chain.steps.len(),
+            lease: self.request.lease,
         })
     }
 }

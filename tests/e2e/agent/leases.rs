@@ -1,13 +1,14 @@
 //! Leases: off unless asked for, answered from memory, and ended by whatever should end them.
 
-use super::{export, status, touches, with_prod};
+use super::{SOON, export, status, touches, until_waiting, with_prod};
 use crate::bench::ANA;
+use serde_json::json;
 
 #[test]
 fn nothing_is_leased_unless_asked_for() {
     let bench = with_prod();
     export(&bench, "prod").wait().success();
-    assert_eq!(status(&bench)["leases"], serde_json::json!([]));
+    assert_eq!(status(&bench)["leases"], json!([]));
 }
 
 #[test]
@@ -33,11 +34,7 @@ fn a_lease_is_set_per_profile_or_for_all() {
     let bench = with_prod();
     bench.settings("lease = \"10m\"\n[profile.prod]\nlease = \"0s\"\n");
     export(&bench, "prod").wait().success();
-    assert_eq!(
-        status(&bench)["leases"],
-        serde_json::json!([]),
-        "the profile's own word counts"
-    );
+    assert_eq!(status(&bench)["leases"], json!([]), "the profile's own word counts");
     bench.settings("lease = \"10m\"\n");
     export(&bench, "prod").wait().success().touches(1);
     export(&bench, "prod").wait().success().touches(0);
@@ -71,7 +68,7 @@ fn the_access_key_itself_is_never_leased() {
     let line = ["exec", "--no-session", "--lease", "15m", "prod", "--", "true"];
     let out = bench.tapvault(line).run().success();
     out.says("nothing is leased");
-    assert_eq!(status(&bench)["leases"], serde_json::json!([]));
+    assert_eq!(status(&bench)["leases"], json!([]));
 }
 
 #[test]
@@ -153,4 +150,31 @@ fn refresh_passes_over_a_lease_and_renews_it() {
     let line = ["exec", "--refresh", "prod", "--", "true"];
     bench.tapvault(line).run().success().touches(1);
     assert_eq!(bench.calls(), ["GetSessionToken", "GetSessionToken"]);
+}
+
+#[test]
+fn what_is_ended_while_a_touch_is_awaited_is_not_begun_by_it() {
+    let bench = with_prod();
+    bench.withhold_touches();
+    let run = bench.tapvault(["exec", "--lease", "15m", "prod", "--", "true"]).start();
+    bench.token().wait_for_touch(SOON).expect("it blinks");
+    bench.tapvault(["lock"]).run().success();
+    bench.token().touch().expect("the token listens");
+    run.wait().success().says("nothing is leased");
+    let status = status(&bench);
+    assert_eq!((&status["leases"], &status["pins"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn who_joins_a_request_without_a_lease_is_told_that_nothing_is_leased() {
+    let bench = with_prod();
+    bench.withhold_touches();
+    let first = export(&bench, "prod");
+    until_waiting(&bench, 1);
+    let second = bench.tapvault(["exec", "--lease", "15m", "prod", "--", "true"]).start();
+    until_waiting(&bench, 2);
+    bench.touch_by_itself();
+    first.wait().success().does_not_say("nothing is leased");
+    second.wait().success().says("nothing is leased");
+    assert_eq!(status(&bench)["leases"], json!([]));
 }
