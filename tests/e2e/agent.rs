@@ -44,6 +44,12 @@ fn touches(bench: &Bench) -> u64 {
     u64::from(bench.token().counts().expect("counts").touches.given)
 }
 
+/// Touches the token once it blinks: the line comes before that, and a touch that comes too early is lost.
+fn touch(bench: &Bench) {
+    bench.token().wait_for_touch(SOON).expect("it blinks");
+    bench.token().touch().expect("the token listens");
+}
+
 /// What `status --json` says.
 fn status(bench: &Bench) -> Value {
     bench.tapvault(["status", "--json"]).run().success().json()

@@ -1,7 +1,7 @@
 //! How a request ends that nobody touches for, or that takes too long.
 
 use super::joining::path_with_tapvault;
-use super::{export, touches, until_waiting, with_codes, with_prod};
+use super::{export, touch, touches, until_waiting, with_codes, with_prod};
 use crate::bench::Bench;
 use crate::bench::run::Running;
 use std::time::Duration;
@@ -58,7 +58,7 @@ fn a_missed_code_ends_all_and_the_next_one_begins_anew() {
     bench.withhold_touches();
     let runs: Vec<_> = (0..3).map(|_| export(&bench, "prod")).collect();
     until_waiting(&bench, 3);
-    bench.token().touch().expect("one touch opens");
+    touch(&bench);
     for run in runs {
         run.wait().fails(6, "no-touch");
     }

@@ -2,7 +2,7 @@
 //! nothing else.
 
 use super::joining::path_with_tapvault;
-use super::{status, touches, until, until_waiting, with_prod};
+use super::{status, touch, touches, until, until_waiting, with_prod};
 use crate::bench::{Bench, Invocation, Output, PIN, PYTHON, TOUCH_PATIENCE};
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ fn the_line_names_profile_account_role_command_and_the_processes_that_ask() {
         "touch YubiKey 15042118 to open prod (ana in 111122223333) for role reader in 444455556666 (profile reader) \
          for `sh -c exit 7`, asked by sh ({shell})"
     ));
-    bench.token().touch().expect("touched");
+    touch(&bench);
     let out = terminal.finish();
     assert_eq!(out.code, Some(7), "the child's own\n{out}");
     assert_eq!(times(&out.terminal, "touch YubiKey"), 1, "{out}");
@@ -64,7 +64,7 @@ fn a_crowd_is_told_once_it_has_settled() {
     terminal.expect("touch YubiKey 15042118 to open prod (ana in 111122223333) for export, asked by sh (");
     std::fs::write(bench.home().join("go"), "").expect("the others may come");
     terminal.expect("9 more wait: 8 sh, 1 bash");
-    bench.token().touch().expect("touched");
+    touch(&bench);
     let out = terminal.finish().success();
     assert_eq!(times(&out.terminal, "touch YubiKey"), 1, "{out}");
     assert_eq!(times(&out.terminal, "PIN of YubiKey"), 1, "{out}");
@@ -82,7 +82,7 @@ fn fifty_on_one_terminal_are_shown_one_line_and_asked_one_pin() {
     terminal.enter(PIN);
     terminal.expect("touch YubiKey 15042118 to open prod");
     terminal.expect("; 49 more wait: 49 sh");
-    bench.token().touch().expect("touched");
+    touch(&bench);
     let out = terminal.finish().success();
     assert_eq!(times(&out.terminal, "touch YubiKey"), 1, "{out}");
     assert_eq!(times(&out.terminal, "more wait"), 1, "{out}");
@@ -101,7 +101,7 @@ fn each_terminal_is_told_what_is_awaited_and_one_of_them_asks() {
     let mut second = bench.tapvault(["exec", "prod", "--", "true"]).on_terminal();
     second.expect("touch YubiKey 15042118 to open prod");
     first.expect("1 more waits: 1 e2e");
-    bench.token().touch().expect("touched");
+    touch(&bench);
     let (first, second) = (first.finish().success(), second.finish().success());
     assert_eq!(times(&first.terminal, "PIN of YubiKey"), 1, "{first}");
     assert_eq!(times(&second.terminal, "PIN of YubiKey"), 0, "{second}");
@@ -118,7 +118,7 @@ fn notify_command_is_run_once_for_all_who_wait() {
     until_waiting(&bench, 5);
     let words = bench.home().join("words");
     until("its words", || words.exists());
-    bench.token().touch().expect("touched");
+    touch(&bench);
     running.wait().success();
     let words = std::fs::read_to_string(words).expect("its words");
     assert_eq!(words.lines().count(), 1, "{words}");
@@ -160,7 +160,7 @@ fn status_says_who_waits_and_for_what_and_what_is_held() {
     );
     assert!(line.contains(&format!(": {awaits}")), "{text}");
 
-    bench.token().touch().expect("touched");
+    touch(&bench);
     running.wait().success();
     let json = bench.tapvault(["status", "--json"]).run().success().json_as("status");
     assert_eq!(json["waiting"], serde_json::json!([]));
