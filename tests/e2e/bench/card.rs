@@ -23,6 +23,13 @@ pub struct Reply {
     pub sw: u16,
 }
 
+/// PC/SC's words for an empty reader (SCARD_E_NO_SMARTCARD).
+const NO_CARD: &str = "no Smart Card is currently in the device";
+/// How long a reader may take to find its card again.
+const RECOGNITION: Duration = Duration::from_secs(10);
+/// How often is looked.
+const PAUSE: Duration = Duration::from_millis(100);
+
 impl CardClient {
     pub fn connect(socket: &Path, mode: &str, slot: usize) -> Self {
         Self::connect_with(&program::card_client(), socket, mode, slot)
@@ -30,9 +37,16 @@ impl CardClient {
 
     /// The same with a copy of card-client that has another name.
     pub fn connect_with(program: &Path, socket: &Path, mode: &str, slot: usize) -> Self {
-        let mut client = Self::started(program, socket, mode, slot);
-        client.receive().expect("a connection to the card");
-        client
+        let start = Instant::now();
+        loop {
+            let mut client = Self::started(program, socket, mode, slot);
+            match client.receive() {
+                Ok(_) => return client,
+                // On a busy machine pcscd loses a card for a moment after it was recognised, as it does with real ones.
+                Err(how) if how.contains(NO_CARD) && start.elapsed() < RECOGNITION => std::thread::sleep(PAUSE),
+                Err(how) => panic!("no connection to the card: {how}"),
+            }
+        }
     }
 
     /// Whether there is a card.
