@@ -44,6 +44,11 @@ impl Bench {
     pub fn new(serial: u32, slot: Option<u8>) -> Result<Self, String> {
         let program = beside_us("tapvault")?;
         let folder = tempfile::tempdir().map_err(|error| format!("no folder to work in: {error}"))?;
+        // Each scenario asks for the PIN; an agent would hold it.
+        let settings = folder.path().join("tapvault/config");
+        std::fs::create_dir_all(&settings)
+            .and_then(|()| std::fs::write(settings.join("config.toml"), "agent = false\n"))
+            .map_err(|error| format!("no settings to work with: {error}"))?;
         Ok(Self {
             folder,
             aws: Standin::start(World::sample()),
