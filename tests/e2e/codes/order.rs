@@ -68,6 +68,8 @@ fn each_source_can_be_forced_and_nothing_else_is_tried_then() {
 fn code_prints_one_and_spends_it() {
     let bench = with_mfa();
     put(&bench, ANA_MFA, Touch::Required);
+    // Both in one half minute, which has just begun.
+    bench.wait_for_next_step();
     let out = bench.tapvault(["code", "prod"]).run().success().touches(1);
     assert_eq!(out.stdout.trim().len(), 6, "{out}");
     out.says(&format!("touch YubiKey {SERIAL} to give the MFA code of ana"))
