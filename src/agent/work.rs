@@ -267,18 +267,14 @@ impl Order {
         let (chain, entry) = request.plan.chain()?;
         let settings = Settings::read(&agent.paths.settings_file())?;
         let env = request.network.iter().chain(&request.user).collect::<Env>();
-        let surroundings = digest(&(&request.network, default_session_name(&env)))?;
         let last = chain.steps.len().saturating_sub(1);
-        let bundles: Vec<_> = chain
+        // Whom a call believes, and in whose name it is made; its other inputs are the plan's.
+        let bundles: Vec<Option<&str>> = chain
             .steps
             .iter()
-            .map(|step| step.address().ca_bundle.as_ref())
+            .map(|step| Some(step.address().ca_bundle.as_ref()?.value.as_str()))
             .collect();
-        let bundles: Vec<_> = bundles
-            .iter()
-            .map(|bundle| bundle.map(|bundle| &bundle.value))
-            .collect();
-        let surroundings = digest(&(surroundings, bundles))?;
+        let surroundings = digest(&(&request.network, default_session_name(&env), bundles))?;
         let lease = digest(&(
             surroundings,
             chain.profile.name.as_str(),
