@@ -1,18 +1,8 @@
 //! How a request ends that nobody touches for, or that takes too long.
 
-use super::joining::path_with_tapvault;
+use super::joining::stranger;
 use super::{export, touch, touches, until_waiting, with_codes, with_prod};
-use crate::bench::Bench;
-use crate::bench::run::Running;
 use std::time::Duration;
-
-fn stranger(bench: &Bench) -> Running<'_> {
-    bench
-        .program("/bin/sh", ["-c", "tapvault export --format=json prod; exit $?"])
-        .env("PATH", path_with_tapvault(bench))
-        .prints_secrets()
-        .start()
-}
 
 #[test]
 fn a_touch_missed_twice_is_a_clear_error_for_all_who_joined() {

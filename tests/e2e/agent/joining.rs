@@ -126,15 +126,7 @@ fn a_stranger_waits_for_a_touch_of_its_own() {
     let bench = with_prod();
     bench.withhold_touches();
     let before = touches(&bench);
-    // Each has a parent and a session of its own.
-    let stranger = || {
-        bench
-            .program("/bin/sh", ["-c", "tapvault export --format=json prod; true"])
-            .env("PATH", path_with_tapvault(&bench))
-            .prints_secrets()
-            .start()
-    };
-    let (first, second) = (stranger(), stranger());
+    let (first, second) = (stranger(&bench), stranger(&bench));
     until_waiting(&bench, 2);
     bench.touch_by_itself();
     let (first, second) = (first.wait().success(), second.wait().success());
@@ -149,14 +141,7 @@ fn join_any_lets_strangers_share() {
     bench.settings("join = \"any\"\n");
     bench.withhold_touches();
     let before = touches(&bench);
-    let stranger = || {
-        bench
-            .program("/bin/sh", ["-c", "tapvault export --format=json prod; true"])
-            .env("PATH", path_with_tapvault(&bench))
-            .prints_secrets()
-            .start()
-    };
-    let (first, second) = (stranger(), stranger());
+    let (first, second) = (stranger(&bench), stranger(&bench));
     until_waiting(&bench, 2);
     bench.touch_by_itself();
     first.wait().success();
@@ -191,6 +176,15 @@ fn without_the_agent_nothing_is_started_and_each_is_served_alone() {
         .success()
         .touches(1);
     assert!(status(&bench)["agent"].is_null());
+}
+
+/// An export by a program that has a parent and a session of its own.
+pub fn stranger(bench: &crate::bench::Bench) -> Running<'_> {
+    bench
+        .program("/bin/sh", ["-c", "tapvault export --format=json prod; exit $?"])
+        .env("PATH", path_with_tapvault(bench))
+        .prints_secrets()
+        .start()
 }
 
 /// A PATH on which the program under test is called as people call it.
