@@ -23,7 +23,7 @@ mod rotate;
 use crate::context::{Chatter, Context};
 use crate::error::{Error, Result};
 use crate::process;
-use crate::prompt::{complain, printable};
+use crate::prompt::complain;
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::KeyName;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -208,9 +208,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
 
 /// One line that begins with the stable name, then the hints.
 fn show(error: &Error) {
-    complain(&format!("tapvault: {}", printable(&error.to_string())));
+    complain(&format!("tapvault: {error}"));
     for hint in error.hints() {
-        complain(&printable(hint));
+        complain(hint);
     }
 }
 

@@ -104,7 +104,8 @@ impl ErrorKind {
     }
 }
 
-/// A failure: its kind, one sentence that names the thing, and hints that name the next command.
+/// A failure: its kind, one sentence that names the thing, and hints that name the next command. Whatever they quote, a file or
+/// another program's words, each is one line that does not steer a terminal.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -121,7 +122,7 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error {
             kind,
-            message: message.into(),
+            message: printable(&message.into()),
             hints: Vec::new(),
             aws_code: None,
         }
@@ -130,7 +131,7 @@ impl Error {
     /// Adds a line that says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(printable(&hint.into()));
         self
     }
 
@@ -164,7 +165,7 @@ impl Error {
     /// The same failure seen from one floor up: `context` comes before the message.
     #[must_use]
     pub fn within(mut self, context: impl fmt::Display) -> Self {
-        self.message = format!("{context}: {}", self.message);
+        self.message = printable(&format!("{context}: {}", self.message));
         self
     }
 }
@@ -195,6 +196,25 @@ pub fn io(doing: &str, path: &std::path::Path, err: &std::io::Error) -> Error {
     }
 }
 
+/// The line without control characters: a profile or a command must not be able to steer the terminal, nor to turn the
+/// words of a question round.
+pub fn printable(line: &str) -> String {
+    line.chars()
+        .map(|c| {
+            if c.is_control() || turns_words_round(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Unicode's explicit bidirectional formatting (UAX #9, 2.1 to 2.4): it would change the order in which the rest is shown.
+fn turns_words_round(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The system's words without "(os error N)".
 pub fn plain_io(err: &std::io::Error) -> String {
     let text = err.to_string();
@@ -219,5 +239,21 @@ mod tests {
     fn the_message_begins_with_the_stable_name() {
         let error = Error::new(ErrorKind::NoTouch, "YubiKey 1 was not touched").within("prod");
         assert_eq!(error.to_string(), "no-touch: prod: YubiKey 1 was not touched");
+    }
+
+    #[test]
+    fn a_line_cannot_carry_escape_sequences() {
+        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(printable("a\u{202e}b"), "a\u{fffd}b");
+        assert_eq!(printable("ä שלום"), "ä שלום");
+    }
+
+    #[test]
+    fn an_error_is_lines_that_can_be_shown_whatever_it_quotes() {
+        let error = Error::new(ErrorKind::Damaged, "unknown kind `rec\x7fvery`")
+            .hint("look at a\nb")
+            .within("keys\x1b.json");
+        assert_eq!(error.message(), "keys\u{fffd}.json: unknown kind `rec\u{fffd}very`");
+        assert_eq!(error.hints(), ["look at a\u{fffd}b"]);
     }
 }

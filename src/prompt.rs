@@ -18,6 +18,7 @@ mod qr;
 mod signals;
 mod tty;
 
+pub use crate::error::printable;
 pub use awaited::Awaited;
 pub use pace::Pace;
 
@@ -358,37 +359,6 @@ fn write(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// The line without control characters: a profile or a command must not be able to steer the terminal, nor to turn the
-/// words of a question round.
-pub fn printable(line: &str) -> String {
-    line.chars()
-        .map(|c| {
-            if c.is_control() || turns_words_round(c) {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
-/// Unicode's explicit bidirectional formatting (UAX #9, 2.1 to 2.4): it would change the order in which the rest is shown.
-fn turns_words_round(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 fn lost(err: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Other, format!("the terminal went away: {err}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_cannot_carry_escape_sequences() {
-        assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
-        assert_eq!(printable("a\u{202e}b"), "a\u{fffd}b");
-        assert_eq!(printable("ä שלום"), "ä שלום");
-    }
 }

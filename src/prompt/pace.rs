@@ -1,6 +1,6 @@
 //! How long somebody is kept waiting, and what for: time in which the person is asked something does not count.
 
-use super::{complain, printable};
+use super::complain;
 use crate::error::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -72,9 +72,9 @@ impl Pace {
                 std::thread::sleep(PAUSE);
                 if pace.waited() > patience {
                     let error = pace.too_long(patience);
-                    complain(&format!("tapvault: {}", printable(&error.to_string())));
+                    complain(&format!("tapvault: {error}"));
                     for hint in error.hints() {
-                        complain(&printable(hint));
+                        complain(hint);
                     }
                     std::process::exit(i32::from(error.kind().exit_code()));
                 }
