@@ -73,17 +73,22 @@ fn kill_agent(bench: &Bench) {
 }
 
 /// Waits for something that comes by itself.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+fn until(what: &str, is_so: impl FnMut() -> bool) {
+    until_within(SOON, what, is_so);
+}
+
+fn until_within(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < SOON, "{what}: not within {} s", SOON.as_secs());
+        assert!(start.elapsed() < limit, "{what}: not within {} s", limit.as_secs());
         std::thread::sleep(Duration::from_millis(30));
     }
 }
 
-/// Waits until so many requests are under way.
+/// Waits until so many requests are under way. Starting many debug builds takes a while of its own.
 fn until_waiting(bench: &Bench, number: usize) {
-    until(&format!("{number} wait"), || {
+    let limit = SOON + Duration::from_millis(100 * number as u64);
+    until_within(limit, &format!("{number} wait"), || {
         status(bench)["waiting"]
             .as_array()
             .is_some_and(|waiting| waiting.len() == number)

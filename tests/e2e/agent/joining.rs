@@ -1,6 +1,6 @@
 //! Who shares a touch, and who does not.
 
-use super::{export, quiet, status, touches, until, until_waiting, with_codes, with_prod};
+use super::{export, quiet, status, touches, until_waiting, with_codes, with_prod};
 use crate::bench::run::Running;
 use crate::codes::ANA_MFA;
 use std::collections::BTreeSet;
@@ -47,13 +47,11 @@ fn two_hundred_that_come_while_the_touch_is_awaited_are_served_by_it() {
     bench.withhold_touches();
     bench
         .token()
-        .set_touch_timeout(std::time::Duration::from_secs(15))
-        .expect("as patient as a real one");
+        .set_touch_timeout(std::time::Duration::from_secs(40))
+        .expect("more patient than a real one");
     let before = touches(&bench);
     let runs: Vec<_> = (0..200).map(|_| export(&bench, "prod")).collect();
-    until("all wait", || {
-        status(&bench)["waiting"].as_array().map(Vec::len) == Some(200)
-    });
+    until_waiting(&bench, 200);
     bench.touch_by_itself();
     assert_eq!(all_succeed(runs).len(), 1);
     assert_eq!(bench.calls(), ["GetSessionToken"]);

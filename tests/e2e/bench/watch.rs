@@ -7,12 +7,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// Between two looks. A process that lives for less may go unseen.
 const PAUSE: Duration = Duration::from_millis(3);
+
+/// So many watchers look that often; of more, each looks less often, or two hundred would leave no time to the watched.
+const UNHURRIED: u32 = 8;
+
+/// The watchers at work in this process.
+static WATCHERS: AtomicU32 = AtomicU32::new(0);
 
 /// Something that was there to be seen.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,14 +44,17 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let watcher = thread::spawn(move || {
+            WATCHERS.fetch_add(1, Ordering::Relaxed);
             let mut watcher = Watcher {
                 started: pid,
                 ..Watcher::default()
             };
             while !stopped.load(Ordering::Relaxed) {
                 watcher.look(pid, Reach::Searched);
-                thread::sleep(PAUSE);
+                let rivals = WATCHERS.load(Ordering::Relaxed).div_ceil(UNHURRIED);
+                thread::sleep(PAUSE * rivals.max(1));
             }
+            WATCHERS.fetch_sub(1, Ordering::Relaxed);
             watcher.seen
         });
         Watch {
