@@ -26,7 +26,7 @@ use crate::process;
 use crate::prompt::complain;
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::KeyName;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -69,7 +69,9 @@ impl Global {
     }
 }
 
+/// The arguments of a command are made when it is the one that is run: the tree has more of them than a warm `exec` has work.
 #[derive(Subcommand)]
+#[command(defer = true)]
 enum Command {
     Add(add::AddArgs),
     Import(import::ImportArgs),
@@ -165,7 +167,15 @@ fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
             command: Command::Exec(args),
         });
     }
-    Cli::try_parse_from(words)
+    Cli::try_parse_from(&words).or_else(|err| {
+        if err.kind() == clap::error::ErrorKind::DisplayVersion {
+            return Err(err);
+        }
+        // Help, and what is said of a wrong word, need the whole tree.
+        let mut whole = Cli::command();
+        whole.build();
+        Cli::from_arg_matches(&whole.try_get_matches_from(words)?)
+    })
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
