@@ -1,4 +1,4 @@
-//! The command line: its tree, which command runs, and how a failure is shown.
+//! The command line: its tree, and how a failure is shown. `front` and `engine` are the two programs that read it.
 
 mod add;
 mod agent;
@@ -7,9 +7,11 @@ mod code;
 mod common;
 mod completion;
 mod doctor;
+pub mod engine;
 mod exec;
 mod explain;
 mod export;
+pub mod front;
 mod identify;
 mod import;
 mod key;
@@ -20,9 +22,8 @@ mod remove;
 #[cfg(feature = "iam")]
 mod rotate;
 
-use crate::context::{Chatter, Context};
+use crate::context::Chatter;
 use crate::error::{Error, Result};
-use crate::process;
 use crate::prompt::complain;
 use crate::vault::unlock::KeyChoice;
 use crate::wrap::KeyName;
@@ -60,6 +61,13 @@ struct Global {
 }
 
 impl Global {
+    fn chatter(&self) -> Chatter {
+        match self.debug {
+            true => Chatter::Debug,
+            false => Chatter::Normal,
+        }
+    }
+
     fn choice(&self) -> KeyChoice {
         match (&self.key, self.recovery) {
             (Some(name), _) => KeyChoice::Named(name.clone()),
@@ -101,55 +109,35 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs the program.
-pub fn main() -> ExitCode {
-    #[cfg(feature = "fido2")]
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|word| word == crate::token::fido2::CHILD)
-    {
-        return speak_to_fido2_tokens();
-    }
-    completion::answer();
-    let cli = match parse(std::env::args_os().collect()) {
-        Ok(cli) => cli,
-        Err(err) => {
-            // --help and --version are no errors, and go to stdout; clap knows which is which.
-            if err.use_stderr() {
-                let text = err.render().to_string();
-                complain(&format!(
-                    "tapvault: usage: {}",
-                    text.strip_prefix("error: ").unwrap_or(&text)
-                ));
-            } else {
-                return match list::written(err.print()) {
-                    Ok(()) => ExitCode::SUCCESS,
-                    Err(error) => {
-                        show(&error);
-                        ExitCode::from(error.kind().exit_code())
-                    }
-                };
-            }
-            return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2));
-        }
-    };
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) => {
-            show(&error);
-            ExitCode::from(error.kind().exit_code())
-        }
-    }
+/// The words of the command line, the program's name first.
+fn typed() -> Vec<OsString> {
+    std::env::args_os().collect()
 }
 
-/// This process is the child that `token::fido2` starts: it only answers on its pipes.
-#[cfg(feature = "fido2")]
-fn speak_to_fido2_tokens() -> ExitCode {
-    let Ok(answers) = process::harden().and_then(|()| process::take_stdout()) else {
-        return ExitCode::FAILURE;
+/// The command line, parsed; else the exit code, after help was printed or a mistake shown.
+fn parsed(words: Vec<OsString>) -> Result<Cli, ExitCode> {
+    let err = match parse(words) {
+        Ok(cli) => return Ok(cli),
+        Err(err) => err,
     };
-    crate::token::fido2::serve(std::io::stdin(), answers);
-    ExitCode::SUCCESS
+    // --help and --version are no errors, and go to stdout; clap knows which is which.
+    if !err.use_stderr() {
+        return Err(ended(list::written(err.print()).map(|()| ExitCode::SUCCESS)));
+    }
+    let text = err.render().to_string();
+    complain(&format!(
+        "tapvault: usage: {}",
+        text.strip_prefix("error: ").unwrap_or(&text)
+    ));
+    Err(ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2)))
+}
+
+/// The exit code of what was run; a failure is shown.
+fn ended(outcome: Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        show(&error);
+        ExitCode::from(error.kind().exit_code())
+    })
 }
 
 /// Parses the command line. What follows `--` is for `exec` its command, whether or not a profile stands before it; clap would
@@ -176,44 +164,6 @@ fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
         whole.build();
         Cli::from_arg_matches(&whole.try_get_matches_from(words)?)
     })
-}
-
-fn run(cli: Cli) -> Result<ExitCode> {
-    process::harden()?;
-    let chatter = if cli.global.debug {
-        Chatter::Debug
-    } else {
-        Chatter::Normal
-    };
-    // The doctor says what is wrong with the settings, and looks at everything else all the same.
-    let ctx = if let Command::Doctor(_) = cli.command {
-        Context::forgiving(chatter)?
-    } else {
-        Context::real(chatter)?
-    };
-    let choice = cli.global.choice();
-    match cli.command {
-        Command::Add(args) => add::run(args, &ctx, &choice),
-        Command::Import(args) => import::run(args, &ctx, &choice),
-        Command::List(args) => list::run(&args, &ctx, &choice),
-        Command::Remove(args) => remove::run(&args, &ctx, &choice),
-        #[cfg(feature = "iam")]
-        Command::Rotate(args) => return rotate::run(&args, &ctx, &choice),
-        Command::Agent(args) => agent::run(&args, &ctx),
-        Command::Lock(args) => agent::end(args, &ctx),
-        Command::Status(args) => agent::show_status(&args, &ctx),
-        Command::Clear(args) => clear::run(&args, &ctx),
-        Command::Code(args) => code::run(&args, &ctx),
-        Command::Exec(args) => return exec::run(args, &ctx, choice),
-        Command::Completion(args) => completion::run(&args),
-        Command::Doctor(args) => return doctor::run(&args, &ctx),
-        Command::Explain(args) => explain::run(args, &ctx, &choice),
-        Command::Export(args) => export::run(args, &ctx, choice),
-        Command::Key(args) => key::run(args, &ctx, &choice),
-        #[cfg(all(feature = "iam", feature = "piv"))]
-        Command::Mfa(args) => mfa::run(args, &ctx, &choice),
-    }
-    .map(|()| ExitCode::SUCCESS)
 }
 
 /// One line that begins with the stable name, then the hints.

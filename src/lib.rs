@@ -35,6 +35,7 @@ pub mod mfa;
 pub mod presence;
 pub mod process;
 pub mod profile;
+pub mod programs;
 pub mod prompt;
 pub mod reading;
 pub mod render;

@@ -1,5 +1,5 @@
-//! The program: everything is in the library, so that it can be tested.
+//! The program that is typed: everything is in the library, so that it can be tested.
 
 fn main() -> std::process::ExitCode {
-    tapvault::cli::main()
+    tapvault::cli::front::main()
 }

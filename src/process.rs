@@ -7,6 +7,7 @@ pub use capture::{Conversation, Inherit, capture, converse};
 
 use crate::context::Env;
 use crate::error::{Error, ErrorKind, Result, plain_io};
+use crate::programs;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -33,14 +34,6 @@ const USUAL_PATH: &str = "/bin:/usr/bin";
 pub struct Found<'a> {
     command: &'a [OsString],
     path: PathBuf,
-}
-
-/// The file of this program, to start it once more.
-///
-/// # Errors
-/// When the system does not tell.
-pub fn this_program() -> std::io::Result<PathBuf> {
-    std::env::current_exe()
 }
 
 /// Looks for the command as a shell does.
@@ -80,12 +73,13 @@ pub fn own_path(env: &Env) -> Result<PathBuf> {
         Error::new(ErrorKind::Other, format!("tapvault's own path can't be told: {how}"))
             .hint("run it again; an update may have replaced it just now")
     };
-    let real = std::env::current_exe()
+    let real = programs::own_file()
         .and_then(|path| path.canonicalize())
         .map_err(|err| unknown(plain_io(&err)))?;
-    let Some(name) = real.file_name() else {
-        return Err(unknown(format!("{} is no file", real.display())));
-    };
+    let name = OsStr::new(programs::FRONT);
+    // In a folder where the engine is alone, it is what callers have.
+    let beside = Some(real.with_file_name(name)).filter(|front| front.exists());
+    let real = beside.unwrap_or(real);
     let on_path = which::which_in(name, env.os("PATH"), Path::new("/"));
     let same = |path: &PathBuf| path.is_absolute() && path.canonicalize().is_ok_and(|path| path == real);
     Ok(on_path.ok().filter(same).unwrap_or(real))

@@ -10,7 +10,7 @@ mod graphical;
     not(all(feature = "notify", unix, not(target_os = "macos"))),
     path = "prompt/without_notice.rs"
 )]
-mod notice;
+pub mod notice;
 mod notify_command;
 mod pace;
 mod person;

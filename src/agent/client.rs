@@ -10,7 +10,7 @@ use super::protocol::{
     Answer, Failure, Folders, Greeting, NETWORK, NO_TOKEN, Opening, Program, Question, Request, Screen, Spoken, Status,
     USER, Wants, Word,
 };
-use super::run::{Wanted, alone};
+use super::run::Wanted;
 use crate::chain::Chain;
 use crate::chain::mfa::program;
 use crate::context::{Chatter, Context};
@@ -51,13 +51,27 @@ pub enum Way {
     Usual,
     /// `--no-agent`.
     Alone,
+    /// It was, and this is what comes after; the person has been told why.
+    Refused,
 }
 
-/// Credentials for `chain`: from the agent, or by this process alone.
+/// What does without the agent: [`super::run::alone`], or what starts a program that can do that.
+pub type Alone<'a> = &'a dyn Fn(&Context, &Vault, &Chain, Wanted) -> Result<Credentials>;
+
+/// Credentials for `chain`: from the agent, or by `alone`.
 ///
 /// # Errors
 /// Everything between a missing entry and a refusal by AWS.
-pub fn credentials(ctx: &Context, vault: &Vault, chain: &Chain, wanted: Wanted, way: Way) -> Result<Credentials> {
+pub fn credentials(
+    ctx: &Context,
+    vault: &Vault,
+    chain: &Chain,
+    wanted: Wanted,
+    (way, alone): (Way, Alone<'_>),
+) -> Result<Credentials> {
+    if way == Way::Refused {
+        return alone(ctx, vault, chain, Wanted { lease: 0, ..wanted });
+    }
     let refused = match Asked::new(ctx, chain, &wanted, way) {
         Ok(asked) => match asked.ask(ctx, vault, chain)? {
             Outcome::Credentials(credentials) => return Ok(credentials),

@@ -1,7 +1,7 @@
 use super::Cli;
 use super::common;
 use super::list::print;
-use crate::context::{Chatter, Context};
+use crate::context::{Chatter, Context, Env};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vault::Vault;
 use clap::{Args, CommandFactory};
@@ -29,6 +29,11 @@ enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+/// Whether a shell asks for candidates.
+pub fn is_asked_for() -> bool {
+    Env::snapshot().os(VARIABLE).is_some()
 }
 
 /// Answers a shell that asks for candidates, and ends; does nothing when none asks.

@@ -1,7 +1,7 @@
 use super::common;
 use super::completion;
 use super::export;
-use crate::agent::client::{Way, credentials};
+use crate::agent::client::{Alone, Way, credentials};
 use crate::agent::run::Wanted;
 use crate::chain::mfa::{CodeSource, CodeWishes};
 use crate::chain::{Chain, Policy, Request, Sessions};
@@ -55,6 +55,11 @@ impl ExecArgs {
         self
     }
 
+    /// What decides the session.
+    pub fn session(&self) -> &SessionArgs {
+        &self.session
+    }
+
     #[cfg(test)]
     pub fn parts(self) -> (Option<String>, Vec<String>) {
         let words = self.command.iter().map(|word| word.to_string_lossy().into_owned());
@@ -98,6 +103,11 @@ pub struct SessionArgs {
 }
 
 impl SessionArgs {
+    /// `--policy-file`.
+    pub fn policy_file(&self) -> Option<&Path> {
+        self.policy_file.as_deref()
+    }
+
     /// Whether sealed sessions are passed over.
     pub fn refreshes(&self) -> bool {
         self.refresh
@@ -143,13 +153,29 @@ pub struct Session {
     pub endpoint: Option<String>,
 }
 
-pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice) -> Result<ExitCode> {
+/// Who runs a plan that the agent does not, and how far this command has come in another process.
+pub struct Course<'a> {
+    /// Runs it.
+    pub alone: Alone<'a>,
+    /// The profile that was named or picked there; the agent was asked in vain, and everything that comes before it was said.
+    pub handed_over: Option<ProfileName>,
+}
+
+pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice, course: Course<'_>) -> Result<ExitCode> {
     if args.json {
-        return export::print(Format::Json, args.profile, args.session, ctx, choice).map(|()| ExitCode::SUCCESS);
+        return export::print(Format::Json, (args.profile, args.session), ctx, choice, course)
+            .map(|()| ExitCode::SUCCESS);
     }
     common::refuse_nesting(ctx)?;
     let command = if args.command.is_empty() {
-        shell(ctx)
+        let shell = shell(ctx);
+        if course.handed_over.is_none() {
+            ctx.dialogue.note(&format!(
+                "starting {} with the credentials; leave it with `exit`",
+                shell.to_string_lossy()
+            ));
+        }
+        vec![shell]
     } else {
         args.command
     };
@@ -161,7 +187,13 @@ pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice) -> Result<ExitCode>
         }
     };
     let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let session = session(args.profile, args.session, ctx, choice, (Action::Run(words), None))?;
+    let session = session(
+        (args.profile, args.session),
+        ctx,
+        choice,
+        (Action::Run(words), None),
+        course,
+    )?;
     let environment = environment::of_child(
         &ctx.env,
         session.profile.as_str(),
@@ -175,35 +207,35 @@ pub fn run(args: ExecArgs, ctx: &Context, choice: KeyChoice) -> Result<ExitCode>
     Ok(ExitCode::from(failure.exit_code))
 }
 
-/// `$SHELL`, else `/bin/sh`; one line says which, and how to leave it.
-fn shell(ctx: &Context) -> Vec<OsString> {
-    let shell = ctx
-        .env
+/// `$SHELL`, else `/bin/sh`.
+fn shell(ctx: &Context) -> OsString {
+    ctx.env
         .os("SHELL")
-        .map_or_else(|| OsString::from("/bin/sh"), OsString::from);
-    ctx.dialogue.note(&format!(
-        "starting {} with the credentials; leave it with `exit`",
-        shell.to_string_lossy()
-    ));
-    vec![shell]
+        .map_or_else(|| OsString::from("/bin/sh"), OsString::from)
 }
 
 /// Plans, announces, opens and calls.
 pub fn session(
-    named: Option<ProfileName>,
-    args: SessionArgs,
+    (named, args): (Option<ProfileName>, SessionArgs),
     ctx: &Context,
     choice: KeyChoice,
     (action, patience): (Action, Option<Duration>),
+    course: Course<'_>,
 ) -> Result<Session> {
     let vault = Vault::at(&ctx.paths);
     let config: Config = common::config(ctx)?;
-    let profile = common::profile(named, ctx, &config, &vault)?;
+    let handed_over = course.handed_over.is_some();
+    let profile = match course.handed_over {
+        Some(profile) => profile,
+        None => common::profile(named, ctx, &config, &vault)?,
+    };
     let chain = common::plan(&config, &vault, &profile, &args.request()?)?;
-    common::tell_notes(ctx, &chain);
-    common::debug_plan(ctx, &chain);
-    if let Some(entry) = chain.entry() {
-        common::tell_interrupted(ctx, &vault, entry);
+    if !handed_over {
+        common::tell_notes(ctx, &chain);
+        common::debug_plan(ctx, &chain);
+        if let Some(entry) = chain.entry() {
+            common::tell_interrupted(ctx, &vault, entry);
+        }
     }
     let wanted = Wanted {
         key: choice,
@@ -220,11 +252,12 @@ pub fn session(
         },
         patience,
     };
-    let way = match args.no_agent {
-        true => Way::Alone,
-        false => Way::Usual,
+    let way = match (handed_over, args.no_agent) {
+        (true, _) => Way::Refused,
+        (false, true) => Way::Alone,
+        (false, false) => Way::Usual,
     };
-    let credentials = credentials(ctx, &vault, &chain, wanted, way)?;
+    let credentials = credentials(ctx, &vault, &chain, wanted, (way, course.alone))?;
     Ok(Session {
         credentials,
         region: chain

@@ -1,6 +1,6 @@
 use super::common;
 use super::completion;
-use super::exec::{SessionArgs, session};
+use super::exec::{Course, SessionArgs, session};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Action;
@@ -30,17 +30,24 @@ pub struct ExportArgs {
     session: SessionArgs,
 }
 
-pub fn run(args: ExportArgs, ctx: &Context, choice: KeyChoice) -> Result<()> {
-    print(args.format, args.profile, args.session, ctx, choice)
+impl ExportArgs {
+    /// What decides the session.
+    pub fn session(&self) -> &SessionArgs {
+        &self.session
+    }
+}
+
+pub fn run(args: ExportArgs, ctx: &Context, choice: KeyChoice, course: Course<'_>) -> Result<()> {
+    print(args.format, (args.profile, args.session), ctx, choice, course)
 }
 
 /// Prints the credentials in `format`.
 pub fn print(
     format: Format,
-    profile: Option<ProfileName>,
-    args: SessionArgs,
+    asked: (Option<ProfileName>, SessionArgs),
     ctx: &Context,
     choice: KeyChoice,
+    course: Course<'_>,
 ) -> Result<()> {
     match format {
         // A shell would take them up beside those that it has. An AWS client that asks for JSON takes what it gets.
@@ -51,7 +58,7 @@ pub fn print(
         Format::Json => Some(PATIENCE),
         Format::Env | Format::ExportEnv | Format::Ini => None,
     };
-    let session = session(profile, args, ctx, choice, (Action::Export, patience))?;
+    let session = session(asked, ctx, choice, (Action::Export, patience), course)?;
     let text = render(
         format,
         session.profile.as_str(),

@@ -61,7 +61,7 @@ impl<'a> Awaited<'a> {
         match (desktop, &mut shown.notice) {
             (None, notice) => *notice = None,
             (Some(_), Some(notice)) => notice.replace(&line),
-            (Some(address), notice) => *notice = Some(Notice::show(address, &line)),
+            (Some(address), notice) => *notice = Some(Notice::show(&address, &line)),
         }
     }
 }

@@ -1,40 +1,37 @@
 //! A desktop notification that stands while a touch is awaited (Desktop Notifications Specification 1.2, freedesktop.org).
 //!
-//! On a thread of its own, for a bus and a notification server may take their time or never answer, and the token is not to wait
-//! for them. Whatever fails here fails in silence: the line has been said on stderr too.
+//! A helper shows it, for a bus and a notification server may take their time or never answer, and the token is not to wait for them;
+//! and who asks the agent a thousand times a day needs no D-Bus for it. Whatever fails here fails in silence: the line has been
+//! said on stderr too.
+
+mod desktop;
 
 use crate::env::Env;
-use std::collections::HashMap;
+use crate::programs;
+use crate::secret::SECRET_VARIABLES;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
-use zbus::blocking::Connection;
-use zbus::blocking::connection::Builder;
-use zbus::zvariant::{DynamicType, Value};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-const NAME: &str = "org.freedesktop.Notifications";
-const PATH: &str = "/org/freedesktop/Notifications";
+pub use desktop::serve;
+
+/// The word that has the engine be the helper.
+pub const HELPER: &str = "__notice";
+
+/// The helper has reached the desktop: it is only slow, if anything.
+const REACHED: u8 = b'r';
+
+/// It shows what it was told.
+const SHOWN: u8 = b's';
 
 /// So long the blink waits for the notification, and what comes after the touch for its end, when nobody has answered anything.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// So much longer if the server has answered before and is only slow: else what it shows late would stay.
 const MORE: Duration = Duration::from_millis(700);
-
-/// After so long a server does not answer any more.
-const LONGEST_ANSWER: Duration = Duration::from_secs(20);
-
-/// In milliseconds: longer than a token waits. Only for the case that nobody is left to take it away, after SIGKILL; not every
-/// desktop heeds it.
-const EXPIRES_AFTER: i32 = 45_000;
-
-/// Section 9: the urgency "critical", which is shown where others are held back.
-const CRITICAL: u8 = 2;
-
-/// Section 5: the notification that replaces none.
-const NONE: u32 = 0;
 
 /// The session bus, as the environment names it.
 pub struct Bus {
@@ -64,148 +61,110 @@ impl Bus {
 
 /// A notification; it goes with this value.
 pub struct Notice {
-    orders: Sender<Order>,
+    /// `None` where none could be started.
+    helper: Option<Helper>,
     /// Whether the server has answered anything so far.
-    alive: Arc<AtomicBool>,
+    alive: bool,
     /// Whether it has kept nobody waiting so far.
     swift: bool,
 }
 
-enum Order {
-    Show { line: String, done: Sender<()> },
-    Close { done: Sender<()> },
+struct Helper {
+    process: Child,
+    /// Closed, they end it.
+    orders: Option<ChildStdin>,
+    answers: ChildStdout,
 }
 
 impl Notice {
     /// Shows `line` on the desktop that is reached at this address, and returns when it is there or can't be waited for.
-    pub fn show(address: String, line: &str) -> Self {
-        let (orders, to_do) = mpsc::channel();
-        let alive = Arc::new(AtomicBool::new(false));
-        let sign = Arc::clone(&alive);
-        // Without a thread the orders go nowhere.
-        let _ = std::thread::Builder::new().spawn(move || work(&address, &to_do, &sign));
+    pub fn show(address: &str, line: &str) -> Self {
         let mut notice = Notice {
-            orders,
-            alive,
+            helper: Helper::start(),
+            alive: false,
             swift: true,
         };
+        notice.order(address);
         notice.replace(line);
         notice
     }
 
-    /// Shows `line` in the place of what was there.
+    /// Shows `line`, which is one, in the place of what was there.
     pub fn replace(&mut self, line: &str) {
-        let (done, answer) = mpsc::channel();
-        let line = line.to_owned();
-        let ordered = self.orders.send(Order::Show { line, done }).is_ok();
-        if ordered && self.swift {
-            self.swift = self.wait(&answer);
+        self.order(line);
+        if self.swift {
+            self.swift = self.wait(SHOWN);
         }
     }
 
-    fn wait(&self, answer: &Receiver<()>) -> bool {
-        answer.recv_timeout(PATIENCE).is_ok()
-            || (self.alive.load(Ordering::Relaxed) && answer.recv_timeout(MORE).is_ok())
+    fn order(&mut self, line: &str) {
+        let orders = self.helper.as_mut().and_then(|helper| helper.orders.as_mut());
+        // One that has ended shows nothing, and says so by its end.
+        let _ = orders.map(|orders| orders.write_all(format!("{line}\n").as_bytes()));
+    }
+
+    /// Waits for this answer, or for the helper's end; says whether one of them came in time.
+    fn wait(&mut self, answer: u8) -> bool {
+        let Some(helper) = &mut self.helper else { return true };
+        let start = Instant::now();
+        loop {
+            let patience = PATIENCE + if self.alive { MORE } else { Duration::ZERO };
+            let left = patience.saturating_sub(start.elapsed());
+            let Ok(limit) = Timespec::try_from(left) else {
+                return false;
+            };
+            match poll(&mut [PollFd::new(&helper.answers, PollFlags::IN)], Some(&limit)) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return false,
+            }
+            let mut said = [0];
+            match helper.answers.read(&mut said) {
+                Ok(1) if said[0] == answer => return true,
+                Ok(1) => self.alive = true,
+                Ok(_) | Err(_) => return true,
+            }
+        }
     }
 }
 
 impl Drop for Notice {
     fn drop(&mut self) {
-        let (done, answer) = mpsc::channel();
-        if self.orders.send(Order::Close { done }).is_ok() {
-            self.wait(&answer);
+        if let Some(helper) = &mut self.helper {
+            drop(helper.orders.take());
+        }
+        // No answer is this one: what is waited for is its end.
+        self.wait(0);
+        if let Some(helper) = &mut self.helper {
+            // What this process becomes has no child that it did not start.
+            let _ = helper.process.kill();
+            let _ = helper.process.wait();
         }
     }
 }
 
-/// Carries out orders until the last of them. One that was given while the server kept silent is carried out when it speaks again,
-/// if this process is still there.
-fn work(address: &str, orders: &Receiver<Order>, alive: &AtomicBool) {
-    let Ok(desktop) = Desktop::reach(address) else { return };
-    alive.store(true, Ordering::Relaxed);
-    let mut id = NONE;
-    for order in orders {
-        match order {
-            Order::Show { line, done } => {
-                if let Ok(shown) = desktop.notify(id, &line) {
-                    id = shown;
-                }
-                let _ = done.send(());
-            }
-            Order::Close { done } => {
-                if id != NONE {
-                    let _: zbus::Result<()> = desktop.call("CloseNotification", &id);
-                }
-                let _ = done.send(());
-                return;
-            }
+impl Helper {
+    fn start() -> Option<Self> {
+        let mut command = Command::new(programs::engine().ok()?);
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
         }
-    }
-}
-
-struct Desktop {
-    bus: Connection,
-    /// Whether the server reads tags in the text.
-    markup: bool,
-}
-
-impl Desktop {
-    fn reach(address: &str) -> zbus::Result<Self> {
-        let bus = Builder::address(address)?.method_timeout(LONGEST_ANSWER).build()?;
-        let mut desktop = Desktop { bus, markup: true };
-        let capabilities: Vec<String> = desktop.call("GetCapabilities", &())?;
-        desktop.markup = capabilities.iter().any(|capability| capability == "body-markup");
-        Ok(desktop)
-    }
-
-    /// Section 9, "Notify": the server's number for it.
-    fn notify(&self, replaces: u32, line: &str) -> zbus::Result<u32> {
-        // Shown literally by a server without markup, `&lt;` would spoil the line, in which `<` stands between callers.
-        let body = if self.markup { escaped(line) } else { line.to_owned() };
-        let actions: [&str; 0] = [];
-        let hints = HashMap::from([
-            ("urgency", Value::U8(CRITICAL)),
-            // Section 8: it is not kept in a list of what was missed.
-            ("transient", Value::Bool(true)),
-            ("category", Value::from("device")),
-        ]);
-        self.call(
-            "Notify",
-            &(
-                "tapvault",
-                replaces,
-                "dialog-password",
-                "tapvault waits for a touch",
-                body,
-                &actions[..],
-                hints,
-                EXPIRES_AFTER,
-            ),
-        )
-    }
-
-    fn call<T>(&self, method: &str, body: &(impl serde::Serialize + DynamicType)) -> zbus::Result<T>
-    where
-        T: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
-    {
-        self.bus
-            .call_method(Some(NAME), PATH, Some(NAME), method, body)?
-            .body()
-            .deserialize()
-    }
-}
-
-/// Section 4: the body is XML of a few tags.
-fn escaped(line: &str) -> String {
-    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_brings_no_tags_of_its_own() {
-        assert_eq!(escaped("<b>a & b</b> &lt;"), "&lt;b&gt;a &amp; b&lt;/b&gt; &amp;lt;");
+        let mut process = command
+            .arg(HELPER)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Ctrl-C at the terminal is not for it: it ends with its orders.
+            .process_group(0)
+            .spawn()
+            .ok()?;
+        let orders = process.stdin.take();
+        let answers = process.stdout.take()?;
+        Some(Helper {
+            process,
+            orders,
+            answers,
+        })
     }
 }

@@ -22,7 +22,7 @@ pub struct Notice;
 
 impl Notice {
     /// Shows nothing.
-    pub fn show(_: String, _: &str) -> Self {
+    pub fn show(_: &str, _: &str) -> Self {
         Notice
     }
 

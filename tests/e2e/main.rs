@@ -33,6 +33,7 @@ mod outside_files;
 mod outsiders;
 mod pin;
 mod presence;
+mod programs;
 mod races;
 mod rollback;
 mod rotation;

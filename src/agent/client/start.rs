@@ -3,7 +3,7 @@
 use crate::agent::place::Place;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::this_program;
+use crate::programs;
 use crate::secret::SECRET_VARIABLES;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
@@ -40,7 +40,7 @@ pub fn started(ctx: &Context, place: &Place) -> std::result::Result<UnixStream, 
 
 /// Starts one, and waits for what it says.
 fn start() -> std::result::Result<String, String> {
-    let program = this_program().map_err(|err| format!("this program's file is not found: {err}"))?;
+    let program = programs::engine().map_err(|error| error.message().to_owned())?;
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {
         command.env_remove(name);
@@ -87,8 +87,7 @@ pub fn detach() -> Result<()> {
     // In a session of its own it has no terminal, and no signal of one reaches it. It fails for a group leader, who would be
     // somebody who typed this by hand.
     let _ = rustix::process::setsid();
-    let program = this_program().map_err(|err| failed(&err))?;
-    Command::new(program)
+    Command::new(programs::engine()?)
         .args(["agent", "--announce"])
         .spawn()
         .map(|_| ())

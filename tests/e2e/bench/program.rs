@@ -25,6 +25,13 @@ pub fn tapvault() -> &'static str {
     env!("CARGO_BIN_EXE_tapvault")
 }
 
+/// Whether the program at `path` is it: it becomes its engine.
+pub fn is_ours(path: &Path) -> bool {
+    [tapvault(), env!("CARGO_BIN_EXE_tapvault-engine")]
+        .iter()
+        .any(|ours| path == Path::new(ours))
+}
+
 /// The Python that has boto3.
 pub const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/python");
 

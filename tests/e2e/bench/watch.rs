@@ -101,7 +101,7 @@ impl Watcher {
         let Ok(program) = fs::read_link(proc.join("exe")) else {
             return;
         };
-        let is_tapvault = program == Path::new(super::program::tapvault());
+        let is_tapvault = super::program::is_ours(&program);
         if is_tapvault {
             self.tapvaults.insert(pid);
         } else if self.tapvaults.contains(&pid) {
