@@ -114,22 +114,18 @@ fn typed() -> Vec<OsString> {
     std::env::args_os().collect()
 }
 
-/// The command line, parsed; else the exit code, after help was printed or a mistake shown.
-fn parsed(words: Vec<OsString>) -> Result<Cli, ExitCode> {
-    let err = match parse(words) {
-        Ok(cli) => return Ok(cli),
-        Err(err) => err,
-    };
+/// The exit code after help was printed or a mistake shown.
+fn refused(err: &clap::Error) -> ExitCode {
     // --help and --version are no errors, and go to stdout; clap knows which is which.
     if !err.use_stderr() {
-        return Err(ended(list::written(err.print()).map(|()| ExitCode::SUCCESS)));
+        return ended(list::written(err.print()).map(|()| ExitCode::SUCCESS));
     }
     let text = err.render().to_string();
     complain(&format!(
         "tapvault: usage: {}",
         text.strip_prefix("error: ").unwrap_or(&text)
     ));
-    Err(ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2)))
+    ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2))
 }
 
 /// The exit code of what was run; a failure is shown.
@@ -140,26 +136,38 @@ fn ended(outcome: Result<ExitCode>) -> ExitCode {
     })
 }
 
+/// A command line, with all commands or some.
+trait Line: Parser {
+    /// Takes what stood after `--`, if `exec` is the command.
+    fn with_rest(self, rest: &[OsString]) -> Option<Self>;
+}
+
+impl Line for Cli {
+    fn with_rest(self, rest: &[OsString]) -> Option<Self> {
+        let Command::Exec(args) = self.command else { return None };
+        Some(Cli {
+            global: self.global,
+            command: Command::Exec(args.with_rest(rest)),
+        })
+    }
+}
+
 /// Parses the command line. What follows `--` is for `exec` its command, whether or not a profile stands before it; clap would
 /// take the first word of it for the profile.
-fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
+fn parse<L: Line>(words: &[OsString]) -> Result<L, clap::Error> {
     if let Some(end) = words.iter().position(|word| word == "--")
-        && let Ok(Cli {
-            global,
-            command: Command::Exec(args),
-        }) = Cli::try_parse_from(&words[..end])
+        && let Ok(line) = L::try_parse_from(&words[..end])
+        && let Some(line) = line.with_rest(&words[end + 1..])
     {
-        let args = args.with_rest(words[end + 1..].to_vec());
-        return Ok(Cli {
-            global,
-            command: Command::Exec(args),
-        });
+        return Ok(line);
     }
-    Cli::try_parse_from(&words).or_else(|err| {
-        if err.kind() == clap::error::ErrorKind::DisplayVersion {
-            return Err(err);
-        }
-        // Help, and what is said of a wrong word, need the whole tree.
+    L::try_parse_from(words)
+}
+
+/// Parses it with all commands.
+fn parse_any(words: &[OsString]) -> Result<Cli, clap::Error> {
+    parse(words).or_else(|_| {
+        // Help, and what is said of a wrong word, need the arguments of all commands.
         let mut whole = Cli::command();
         whole.build();
         Cli::from_arg_matches(&whole.try_get_matches_from(words)?)
@@ -184,8 +192,8 @@ mod tests {
     }
 
     fn exec(line: &str) -> (Option<String>, Vec<String>) {
-        let words = line.split(' ').map(OsString::from).collect();
-        match parse(words).unwrap_or_else(|err| panic!("{line}: {err}")).command {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        match parse_any(&words).unwrap_or_else(|err| panic!("{line}: {err}")).command {
             Command::Exec(args) => args.parts(),
             _ => panic!("{line}: another command"),
         }

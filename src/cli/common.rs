@@ -274,6 +274,20 @@ pub fn left_behind(ctx: &Context, vault: &Vault, entry: &str) -> Vec<String> {
     left.chain(interrupted_mfa(ctx, &entry)).collect()
 }
 
+/// Whether [`left_behind`] has anything to say of any entry.
+pub fn is_something_left(ctx: &Context, vault: &Vault) -> bool {
+    #[cfg(feature = "iam")]
+    let rotations = rotation::remind::is_needed(vault);
+    #[cfg(not(feature = "iam"))]
+    let rotations = false;
+    #[cfg(all(feature = "iam", feature = "piv"))]
+    let devices = crate::mfa::remind::is_needed(ctx);
+    #[cfg(not(all(feature = "iam", feature = "piv")))]
+    let devices = false;
+    let _ = (ctx, vault);
+    rotations || devices
+}
+
 #[cfg(feature = "iam")]
 fn interrupted_rotation(vault: &Vault, entry: &ProfileName) -> Option<String> {
     rotation::remind::of_interrupted(vault, entry)

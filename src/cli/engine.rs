@@ -7,8 +7,8 @@ use super::mfa;
 #[cfg(feature = "iam")]
 use super::rotate;
 use super::{
-    Cli, Command, add, agent, clear, code, completion, doctor, ended, exec, explain, export, import, key, list, parsed,
-    remove, typed,
+    Cli, Command, add, agent, clear, code, completion, doctor, ended, exec, explain, export, import, key, list,
+    parse_any, refused, remove, typed,
 };
 use crate::agent::run::alone;
 use crate::context::Context;
@@ -37,9 +37,9 @@ pub fn main() -> ExitCode {
         Ok(profile) => profile,
         Err(error) => return ended(Err(error)),
     };
-    match parsed(words) {
+    match parse_any(&words) {
         Ok(cli) => ended(run(cli, handed_over)),
-        Err(code) => code,
+        Err(err) => refused(&err),
     }
 }
 

@@ -46,12 +46,12 @@ pub struct ExecArgs {
 
 impl ExecArgs {
     /// Takes what stood after `--`. Without a profile before it the command is still the command.
-    pub fn with_rest(mut self, rest: Vec<OsString>) -> Self {
+    pub fn with_rest(mut self, rest: &[OsString]) -> Self {
         if !self.command.is_empty() {
             // `exec prod kubectl exec pod -- sh`: the `--` is the command's own.
             self.command.push("--".into());
         }
-        self.command.extend(rest);
+        self.command.extend_from_slice(rest);
         self
     }
 

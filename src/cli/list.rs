@@ -89,8 +89,14 @@ pub fn run(args: &ListArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
         table(&rows)
     };
     print(&text)?;
+    let is_something_left = common::is_something_left(ctx, &vault);
     for row in rows.iter().filter(|row| row.access_key) {
-        tell_due(ctx, &vault, row);
+        if is_something_left {
+            for line in common::left_behind(ctx, &vault, &row.profile) {
+                ctx.dialogue.note(&line);
+            }
+        }
+        tell_age(ctx, row);
     }
     if let Some(keyring) = &snapshot.keyring {
         common::tell_presence(ctx, keyring.unverified());
@@ -99,11 +105,8 @@ pub fn run(args: &ListArgs, ctx: &Context, choice: &KeyChoice) -> Result<()> {
     Ok(())
 }
 
-/// What should be done about an access key, on standard error.
-fn tell_due(ctx: &Context, vault: &Vault, row: &Row) {
-    for line in common::left_behind(ctx, vault, &row.profile) {
-        ctx.dialogue.note(&line);
-    }
+/// That an access key is old, on standard error.
+fn tell_age(ctx: &Context, row: &Row) {
     if let Some(line) = common::too_old(ctx, &row.profile, row.added_at, ctx.settings.max_key_age) {
         ctx.dialogue
             .note(&format!("{line}; {}", common::way_to_a_new_key(&row.profile)));

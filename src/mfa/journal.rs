@@ -106,13 +106,17 @@ impl Book {
         })
     }
 
+    /// Where all of them lie.
+    pub(super) fn folder(ctx: &Context) -> Folder {
+        Folder::at(&ctx.paths.state).below("mfa")
+    }
+
     /// The journal of `profile`, if no command is at work on it; `None` too when it holds nothing.
     ///
     /// # Errors
     /// As [`Book::read`].
     pub fn glance(ctx: &Context, profile: &ProfileName) -> Result<Option<Journal>> {
-        let folder = Folder::at(&ctx.paths.state).below("mfa");
-        if !folder
+        if !Book::folder(ctx)
             .path()
             .join(format!("{}.json", file_stem(profile.as_str())))
             .exists()

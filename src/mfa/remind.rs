@@ -5,6 +5,11 @@ use super::words::resume_line;
 use crate::context::Context;
 use crate::profile::ProfileName;
 
+/// Whether commands on devices of any entry have left something: one look for all of them. In doubt they have.
+pub fn is_needed(ctx: &Context) -> bool {
+    Book::folder(ctx).names(".json").map_or(true, |names| !names.is_empty())
+}
+
 /// "prod: the enrolment of ... stopped ...", if one stopped. One look at one path when there is none.
 pub fn of_interrupted(ctx: &Context, entry: &ProfileName) -> Option<String> {
     let journal = match Book::glance(ctx, entry) {

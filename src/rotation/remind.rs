@@ -27,6 +27,11 @@ pub fn of_interrupted(vault: &Vault, entry: &ProfileName) -> Option<String> {
     ))
 }
 
+/// Whether rotations of any entry have left something: one look for all of them. In doubt they have.
+pub fn is_needed(vault: &Vault) -> bool {
+    vault.rotations().names(".json").map_or(true, |names| !names.is_empty())
+}
+
 /// The same, and that an old key has been waiting for its deletion for a week.
 pub fn of_anything(vault: &Vault, entry: &ProfileName, now: Timestamp) -> Option<String> {
     if let Some(line) = of_interrupted(vault, entry) {

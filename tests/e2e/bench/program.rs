@@ -25,11 +25,10 @@ pub fn tapvault() -> &'static str {
     env!("CARGO_BIN_EXE_tapvault")
 }
 
-/// Whether the program at `path` is it: it becomes its engine.
+/// Whether the program at `path` is it, or a copy: it becomes its engine.
 pub fn is_ours(path: &Path) -> bool {
-    [tapvault(), env!("CARGO_BIN_EXE_tapvault-engine")]
-        .iter()
-        .any(|ours| path == Path::new(ours))
+    let ours = [tapvault(), env!("CARGO_BIN_EXE_tapvault-engine")];
+    ours.iter().any(|ours| path.file_name() == Path::new(ours).file_name())
 }
 
 /// The Python that has boto3.
