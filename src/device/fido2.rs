@@ -40,8 +40,22 @@ pub fn patiently<T>(ctx: &Context, token: &str, mut attempt: impl FnMut() -> Res
 /// # Errors
 /// As [`patiently`].
 pub fn open(ctx: &Context, node: &Node, token: &str) -> Result<Session> {
-    let session = patiently(ctx, token, || Session::open(&node.path))?;
-    ctx.debug(|| format!("FIDO2: {token} at {}, {}", node.path, session.info().versions.join(" ")));
+    open_if_able(ctx, node, token)?.ok_or_else(|| describe(&Fault::OnlyU2f, token))
+}
+
+/// The same; `None` for a token that speaks only U2F: it is in nobody's way.
+///
+/// # Errors
+/// As [`patiently`].
+pub fn open_if_able(ctx: &Context, node: &Node, token: &str) -> Result<Option<Session>> {
+    let session = patiently(ctx, token, || match Session::open(&node.path) {
+        Err(Fault::OnlyU2f) => Ok(None),
+        opened => opened.map(Some),
+    })?;
+    ctx.debug(|| match &session {
+        Some(session) => format!("FIDO2: {token} at {}, {}", node.path, session.info().versions.join(" ")),
+        None => format!("FIDO2: {token} at {} speaks only U2F", node.path),
+    });
     Ok(session)
 }
 
@@ -76,6 +90,10 @@ pub fn describe(fault: &Fault, token: &str) -> Error {
             ErrorKind::Pin,
             format!("a FIDO2 PIN has 4 to 63 characters; nothing was sent to {token}"),
         ),
+        Fault::PinTooShort { least } => Error::new(
+            ErrorKind::Pin,
+            format!("the PIN of {token} has at least {least} characters; nothing was sent to it"),
+        ),
         Fault::WrongPin { tries } => {
             let left = match tries {
                 Some(1) => "; 1 try left".to_owned(),
@@ -92,23 +110,62 @@ pub fn describe(fault: &Fault, token: &str) -> Error {
             format!("{token} takes no PIN any more until it is plugged in anew: too many were wrong"),
         )
         .hint("pull it out, plug it in, and run the command again"),
-        Fault::PinBlocked => Error::new(ErrorKind::Pin, format!("the PIN of {token} is blocked for good"))
-            .hint("only a reset helps, and it destroys the key; another enrolled key, or --recovery, opens your entries"),
+        Fault::PinBlocked => Error::new(ErrorKind::Pin, format!("the PIN of {token} is blocked for good")).hint(
+            "only a reset helps, and it destroys the key; another enrolled key, or --recovery, opens your entries",
+        ),
         Fault::PinNotSet => Error::new(ErrorKind::Pin, format!("{token} has no PIN, and this key wants one")).hint(
             "a PIN goes only with a reset, which destroys the key too; if you have reset it: tapvault key enroll fido2",
         ),
-        Fault::PinRequired => Error::new(ErrorKind::Pin, format!("{token} wants its PIN for this"))
-            .hint("if it was set to always ask for it (alwaysUv): what a key gives with PIN and without is not the same; set it back, or enroll it anew"),
-        Fault::PinOutworn => Error::new(ErrorKind::Pin, format!("the PIN of {token} has to be changed before it can be used"))
-            .hint("with libfido2's tools: fido2-token -C /dev/hidrawN"),
-        Fault::FingerRefused => Error::new(ErrorKind::Pin, format!("{token} did not recognise the finger")),
+        Fault::PinRequired => Error::new(
+            ErrorKind::Pin,
+            format!("{token} wants its PIN or a finger for this"),
+        )
+        .hint("a key that was enrolled without (--uv discouraged) does not open while the token asks for everything (alwaysUv): what it gives with and without is not the same")
+        .hint("set it back (fido2-token -D -u /dev/hidrawN), or open with another key and enroll this one anew"),
+        Fault::CheckedUnasked => Error::new(
+            ErrorKind::Pin,
+            format!(
+                "{token} checked its PIN or a finger for a key that is one without, and what it gives so opens nothing"
+            ),
+        )
+        .hint("enroll it without --uv discouraged; tapvault key enroll fido2 --help"),
+        Fault::PinOutworn => Error::new(
+            ErrorKind::Pin,
+            format!("the PIN of {token} has to be changed before it can be used"),
+        )
+        .hint("with libfido2's tools: fido2-token -C /dev/hidrawN; the keys stay"),
+        Fault::PinNotForKeys => Error::new(
+            ErrorKind::Pin,
+            format!("{token} takes no PIN for keys, only a finger, and none is enrolled on it"),
+        )
+        .hint("its maker's program enrolls one"),
+        Fault::FingerRefused => {
+            Error::new(ErrorKind::Pin, format!("{token} did not recognise the finger")).hint("run the command again")
+        }
+        Fault::FingerDenied => Error::new(
+            ErrorKind::Pin,
+            format!("{token} did not recognise the finger, or it was refused there; nothing was done"),
+        )
+        .hint("run the command again"),
         Fault::FingersBlocked => Error::new(
             ErrorKind::Pin,
             format!("{token} takes no fingers until its PIN was given"),
-        ),
+        )
+        .hint("give it to any program that asks for it; a browser does"),
+        Fault::OnlyU2f => Error::new(
+            ErrorKind::NoKey,
+            format!("{token} speaks only U2F, which has no hmac-secret, so it can open no vault"),
+        )
+        .hint("docs/hardware.md lists tokens that have it"),
         Fault::NoCredential => foreign(token, "this key"),
-        Fault::Cancelled => Error::new(ErrorKind::Cancelled, format!("{token} was told to stop; nothing was done")),
-        Fault::Denied => Error::new(ErrorKind::Cancelled, format!("it was refused on {token}; nothing was done")),
+        Fault::Cancelled => Error::new(
+            ErrorKind::Cancelled,
+            format!("{token} was told to stop; nothing was done"),
+        ),
+        Fault::Denied => Error::new(
+            ErrorKind::Cancelled,
+            format!("it was refused on {token}; nothing was done"),
+        ),
         Fault::NoHmacSecret => Error::new(
             ErrorKind::NoKey,
             format!("{token} has no hmac-secret, so it can open no vault"),

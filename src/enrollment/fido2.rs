@@ -8,7 +8,8 @@ use crate::device::fido2::{describe, missed_twice, open};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::token::fido2::{self as token, Check, Fault, Info, Node, Outcome, Output, Session};
-use crate::wrap::fido2::present::{self, PresentFido2, Seat, give_pin, needed_check};
+use crate::wrap::fido2::holder::{Holder, needed_check};
+use crate::wrap::fido2::present::{self, PresentFido2, Seat};
 use crate::wrap::fido2::{
     Bytes, Fido2Details, RelyingParty, Salt, Verification, identity, proof, signing_key, voucher_salt,
 };
@@ -81,23 +82,36 @@ impl<'a> ChosenFido2<'a> {
     }
 
     /// Makes the credential, and calculates with it twice: a token that gives another output each time would lock its owner out.
-    pub fn make(mut self, name: KeyName, touches: &mut Touches<'_>) -> Result<NewKey<'a>> {
-        let check = needed_check(self.session.info(), self.uv, &self.seat.token)?;
+    pub fn make(self, name: KeyName, touches: &mut Touches<'_>) -> Result<NewKey<'a>> {
+        let (ctx, seat) = (self.ctx, self.seat);
+        let token = &seat.token;
+        let info = self.session.info();
+        let check = needed_check(info, self.uv, token)?;
         let mut making = check;
-        // With a PIN set, a token wants it for a new credential whatever is used later.
-        if check == Check::None && self.session.info().pin_set == Some(true) && !self.session.info().makes_without_check
+        // Where PIN or fingers are set, a token wants them for a new credential whatever is used later (CTAP 2.1, 6.1.2).
+        if check == Check::None
+            && (info.pin_set == Some(true) || info.fingers_set == Some(true))
+            && !info.makes_without_check
         {
-            making = Check::Pin;
+            making = needed_check(info, Verification::Required, token)?;
         }
-        if check == Check::Pin || making == Check::Pin {
-            give_pin(self.ctx, &mut self.session, &self.seat.token, None)?;
+        let mut holder = Holder {
+            session: self.session,
+            check: making,
+            pin: None,
+        };
+        if making == Check::Pin {
+            holder.give_pin(ctx, token)?;
         }
-        let credential = self.touched("make the key", touches, |session| session.make(making))?;
+        let credential = touched(ctx, &mut holder, token, "make the key", touches, Session::make)?;
+        if check == Check::None {
+            holder.check = Check::None;
+        }
         let mut salt = [0; 32];
         rand::rngs::OsRng.fill_bytes(&mut salt);
         let salts = [salt, voucher_salt(&salt)];
         let mut calculate = |purpose: &str, touches: &mut Touches<'_>| -> Result<[Output; 2]> {
-            self.touched(purpose, touches, |session| {
+            touched(ctx, &mut holder, token, purpose, touches, |session, check| {
                 session.two_outputs(&credential, [&salts[0], &salts[1]], check)
             })
         };
@@ -106,10 +120,7 @@ impl<'a> ChosenFido2<'a> {
         if first != second || *first[0] == *first[1] {
             return Err(Error::new(
                 ErrorKind::Other,
-                format!(
-                    "{} does not calculate the same twice, so nothing sealed to it would open again",
-                    self.seat.token
-                ),
+                format!("{token} does not calculate the same twice, so nothing sealed to it would open again"),
             )
             .hint("nothing was enrolled; docs/hardware.md lists tokens that are known to work"));
         }
@@ -122,43 +133,37 @@ impl<'a> ChosenFido2<'a> {
             credential: Bytes(credential),
             salt: Salt(salt),
             uv: self.uv,
-            product: self.seat.node.name.clone(),
-            serial: self.seat.node.serial.clone(),
+            product: seat.node.name.clone(),
+            serial: seat.node.serial.clone(),
             proof: proof(&identity, &verifier),
             verifier,
         };
         let record = EnrolledKey {
             name: name.clone(),
             recipient: recipient.clone(),
-            enrolled: self.ctx.now(),
+            enrolled: ctx.now(),
             host: host_name(),
             kind: KeyKind::Fido2(details.clone()),
         };
-        let key = PresentFido2::made(self.ctx, (name, details, recipient), self.seat, identity, signing);
+        let key = PresentFido2::made(ctx, (name, details, recipient), seat, identity, signing);
         Ok(NewKey {
             record,
             key: Box::new(key),
             file: None,
         })
     }
+}
 
-    /// An operation with a touch, armed once more when it is missed.
-    fn touched<T>(
-        &mut self,
-        purpose: &str,
-        touches: &mut Touches<'_>,
-        operation: impl Fn(&mut Session) -> token::Result<T>,
-    ) -> Result<T> {
-        let token = &self.seat.token;
-        let mut awaited = Some(touches.announce(token, purpose));
-        let mut outcome = operation(&mut self.session);
-        if let Err(Fault::NoTouch { waited }) = &outcome {
-            awaited = Some(touches.again(awaited, token, purpose, waited.as_secs()));
-            outcome = operation(&mut self.session);
-        }
-        drop(awaited);
-        outcome.map_err(|fault| missed_twice(&fault, token, purpose).hint("nothing was enrolled"))
-    }
+fn touched<T>(
+    ctx: &Context,
+    holder: &mut Holder,
+    token: &str,
+    purpose: &str,
+    touches: &mut Touches<'_>,
+    operation: impl Fn(&mut Session, Check) -> token::Result<T>,
+) -> Result<T> {
+    let outcome = holder.touched(ctx, token, purpose, touches, operation)?;
+    outcome.map_err(|fault| missed_twice(&fault, token, purpose).hint("nothing was enrolled"))
 }
 
 fn pick<'n>(nodes: &'n [Node], wishes: &Fido2Wishes) -> Result<&'n Node> {
@@ -202,16 +207,39 @@ fn fit(info: &Info, uv: Verification, seat: &Seat) -> Result<()> {
         )
         .hint("leave out --uv discouraged")
         .hint("or switch alwaysUv off (fido2-token -D -u); keys that were made with it go on working")),
-        Verification::Required if info.pin_set != Some(true) && info.fingers_set != Some(true) => Err(Error::new(
-            ErrorKind::Pin,
-            format!("{token} has no PIN yet, so whoever finds it could open the vault with a touch"),
-        )
-        .hint(format!(
+        Verification::Required if info.pin_set != Some(true) && info.fingers_set != Some(true) => {
+            Err(unguarded(info, seat))
+        }
+        Verification::Required => needed_check(info, uv, token).map(drop),
+        Verification::Discouraged => Ok(()),
+    }
+}
+
+/// A token without PIN and fingers.
+fn unguarded(info: &Info, seat: &Seat) -> Error {
+    let without = match (info.pin_set, info.fingers_set) {
+        (None, None) => "can have neither PIN nor fingers",
+        (None, Some(_)) => "has no finger enrolled yet",
+        (Some(_), _) => "has no PIN yet",
+    };
+    let error = Error::new(
+        ErrorKind::Pin,
+        format!(
+            "{} {without}, so whoever finds it could open the vault with a touch",
+            seat.token
+        ),
+    );
+    let error = match (info.pin_set, info.fingers_set) {
+        (None, None) => error,
+        (None, Some(_)) => error.hint("its maker's program enrolls one"),
+        (Some(_), _) => error.hint(format!(
             "set one: fido2-token -S {} (libfido2's tools), or ykman fido access change-pin",
             seat.node.path
-        ))
-        .hint("--uv discouraged enrolls it all the same")),
-        Verification::Required if info.pin_outworn => Err(describe(&Fault::PinOutworn, token)),
-        Verification::Required | Verification::Discouraged => Ok(()),
+        )),
+    };
+    match info.always_uv {
+        // It does nothing without.
+        true => error,
+        false => error.hint("--uv discouraged enrolls it all the same"),
     }
 }

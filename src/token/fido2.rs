@@ -9,12 +9,14 @@
 //! | `child`   | the child: the only code that names the crates                  |
 //! | `failure` | what a token refused, from the crate's words to a [`Fault`]     |
 //! | `pin`     | a PIN as CTAP has it                                            |
+//! | `told`    | what an answer comes to, and what of it is not believed         |
 //! | `wire`    | requests and answers between the two                            |
 //! | `worker`  | starting the child, waiting for it, ending it                   |
 
 mod child;
 mod failure;
 mod pin;
+pub mod told;
 mod wire;
 mod worker;
 
@@ -23,8 +25,9 @@ pub use failure::Fault;
 pub use pin::Pin;
 pub use wire::{Check, Info, Node, Outcome, Ownership, RP_ID};
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
-use wire::{Answer, Request};
+use wire::{Answer, LONGEST_CREDENTIAL, Request};
 use worker::Worker;
 use zeroize::Zeroizing;
 
@@ -34,8 +37,11 @@ pub const CHILD: &str = "__fido2";
 /// A result of this module.
 pub type Result<T> = std::result::Result<T, Fault>;
 
-/// The output for one salt, 32 bytes.
-pub type Output = Zeroizing<[u8; 32]>;
+/// How long an output is (CTAP 2.1, 12.5). In bytes.
+const OUTPUT: usize = 32;
+
+/// The output for one salt.
+pub type Output = Zeroizing<[u8; OUTPUT]>;
 
 /// What a token answers without a person. The slowest ones take about a second for the key agreement before a PIN; the rest is for a
 /// machine that is busy with other things.
@@ -49,7 +55,19 @@ const TOUCH: Duration = Duration::from_secs(45);
 /// # Errors
 /// [`Fault::NotStarted`] or [`Fault::Nonsense`] when the child can't be had; without a token the list is empty.
 pub fn nodes() -> Result<Vec<Node>> {
-    match Worker::start()?.ask(&Request::Nodes, None, QUICK)? {
+    listed(Worker::start()?)
+}
+
+/// The same from a child of somebody else's: what it says, and where it is asked.
+///
+/// # Errors
+/// As [`nodes`].
+pub fn nodes_over(answers: impl Read + Send + 'static, requests: impl Write + Send + 'static) -> Result<Vec<Node>> {
+    listed(Worker::over(answers, requests))
+}
+
+fn listed(mut worker: Worker) -> Result<Vec<Node>> {
+    match worker.ask(&Request::Nodes, None, QUICK)? {
         (Answer::Nodes(nodes), _) => Ok(nodes),
         (Answer::Fault(fault), _) => Err(fault),
         _ => Err(Fault::Nonsense {
@@ -67,9 +85,20 @@ pub struct Session {
 impl Session {
     /// Opens the token at `path` and reads what it can do.
     pub fn open(path: &str) -> Result<Self> {
-        let mut worker = Worker::start()?;
+        Self::begin(Worker::start()?, path)
+    }
+
+    /// The same by a child of somebody else's: what it says, and where it is asked.
+    pub fn over(answers: impl Read + Send + 'static, requests: impl Write + Send + 'static) -> Result<Self> {
+        Self::begin(Worker::over(answers, requests), "")
+    }
+
+    fn begin(mut worker: Worker, path: &str) -> Result<Self> {
         match worker.ask(&Request::Open { path: path.to_owned() }, None, QUICK)? {
             (Answer::Info(info), _) => Ok(Session { worker, info }),
+            (Answer::Fault(Fault::NoTouch { .. }), _) => Err(Fault::Nonsense {
+                doing: "reading what it can do",
+            }),
             (Answer::Fault(fault), _) => Err(fault),
             _ => Err(Fault::Nonsense {
                 doing: "reading what it can do",
@@ -84,9 +113,8 @@ impl Session {
 
     /// How many wrong PINs are still allowed.
     pub fn pin_tries(&mut self) -> Result<u8> {
-        match self.worker.ask(&Request::PinTries, None, QUICK)? {
-            (Answer::Tries(tries), _) => Ok(tries),
-            (Answer::Fault(fault), _) => Err(fault),
+        match self.ask_quickly(&Request::PinTries, None)? {
+            Answer::Tries(tries) => Ok(tries),
             _ => Err(Fault::Nonsense {
                 doing: "reading its PIN tries",
             }),
@@ -98,9 +126,8 @@ impl Session {
         let request = Request::Owns {
             credential: wire::Bytes(credential.to_vec()),
         };
-        match self.worker.ask(&request, None, QUICK)? {
-            (Answer::Ownership(ownership), _) => Ok(ownership),
-            (Answer::Fault(fault), _) => Err(fault),
+        match self.ask_quickly(&request, None)? {
+            Answer::Ownership(ownership) => Ok(ownership),
             _ => Err(Fault::Nonsense {
                 doing: "looking for a credential",
             }),
@@ -109,9 +136,8 @@ impl Session {
 
     /// Has the token check the PIN, which spends a try if it is wrong. The child keeps it for what follows.
     pub fn check_pin(&mut self, pin: &Pin) -> Result<()> {
-        match self.worker.ask(&Request::Pin, Some(pin.expose().as_bytes()), QUICK)? {
-            (Answer::Done, _) => Ok(()),
-            (Answer::Fault(fault), _) => Err(fault),
+        match self.ask_quickly(&Request::Pin, Some(pin.expose().as_bytes()))? {
+            Answer::Done => Ok(()),
             _ => Err(Fault::Nonsense {
                 doing: "checking its PIN",
             }),
@@ -121,7 +147,9 @@ impl Session {
     /// Makes a credential that stays with us, not on the token. Waits for a touch.
     pub fn make(&mut self, check: Check) -> Result<Vec<u8>> {
         match self.ask_with_touch(&Request::Make { check })? {
-            (Answer::Made { credential }, _) => Ok(credential.0),
+            (Answer::Made { credential }, _) if (1..=LONGEST_CREDENTIAL).contains(&credential.0.len()) => {
+                Ok(credential.0)
+            }
             _ => Err(Fault::Nonsense {
                 doing: "making a credential",
             }),
@@ -147,10 +175,19 @@ impl Session {
             check,
         };
         match self.ask_with_touch(&request)? {
-            (Answer::Outputs, secret) if secret.len() == 32 * salts.len() => Ok(secret),
+            (Answer::Outputs, secret) if secret.len() == OUTPUT * salts.len() => Ok(secret),
             _ => Err(Fault::Nonsense {
                 doing: "calculating with it",
             }),
+        }
+    }
+
+    /// A request that a token answers by itself. One that says that it waited for a touch did something else than it was asked to.
+    fn ask_quickly(&mut self, request: &Request, secret: Option<&[u8]>) -> Result<Answer> {
+        match self.worker.ask(request, secret, QUICK)? {
+            (Answer::Fault(Fault::NoTouch { .. }), _) => Err(Fault::Nonsense { doing: request.doing() }),
+            (Answer::Fault(fault), _) => Err(fault),
+            (answer, _) => Ok(answer),
         }
     }
 
@@ -168,8 +205,8 @@ impl Session {
 }
 
 fn take(secret: &[u8], which: usize) -> Result<Output> {
-    let part = secret.get(32 * which..32 * (which + 1));
-    let bytes = part.and_then(|part| <[u8; 32]>::try_from(part).ok());
+    let part = secret.get(OUTPUT * which..OUTPUT * (which + 1));
+    let bytes = part.and_then(|part| <[u8; OUTPUT]>::try_from(part).ok());
     bytes.map(Zeroizing::new).ok_or(Fault::Nonsense {
         doing: "calculating with it",
     })

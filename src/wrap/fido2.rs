@@ -3,12 +3,15 @@
 //!
 //! Sealing needs the public half only. An opening touch gives the output for the salt; a vouching touch gives that of a second salt as
 //! well, from which the signature key comes: who captures an opening touch can open, and can't enroll a key of their own. What
-//! speaks to the token is [`present`].
+//! speaks to the token is [`present`] and [`holder`].
 
+#[cfg(feature = "fido2")]
+pub mod holder;
 #[cfg(feature = "fido2")]
 pub mod present;
 
 use super::SoftwareVerifier;
+use crate::prompt::printable;
 use age::secrecy::{ExposeSecret, SecretString};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -27,6 +30,9 @@ const PROOF_INFO: &[u8] = b"tapvault fido2 verifier v1";
 
 /// What makes the second salt of the first.
 const VOUCHER_SALT: &[u8] = b"tapvault fido2 voucher salt v1\n";
+
+/// More of what a token calls itself than anybody reads. In characters.
+const LONGEST_NAME: usize = 64;
 
 /// The human-readable part of age-plugin-fido2-hmac's identities, in lower case; they are written in capitals.
 const IDENTITY_HRP: Hrp = Hrp::parse_unchecked("age-plugin-fido2-hmac-");
@@ -121,9 +127,12 @@ impl Fido2Details {
     }
 }
 
-/// "Nitrokey 3 A1B2", or without a serial number just the name.
+/// "Nitrokey 3 A1B2", or without a serial number just the name. Both come from a device, or from a list that anybody may have
+/// written: one line, and not a long one.
 pub fn label(product: &str, serial: Option<&str>) -> String {
-    match (product, serial) {
+    let short = |text: &str| printable(&text.chars().take(LONGEST_NAME).collect::<String>());
+    let (product, serial) = (short(product), serial.map(short));
+    match (product.as_str(), serial.as_deref()) {
         ("", None) => "FIDO2 token".into(),
         ("", Some(serial)) => format!("FIDO2 token {serial}"),
         (product, None) => product.to_owned(),

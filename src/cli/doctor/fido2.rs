@@ -37,6 +37,7 @@ pub fn look(ctx: &Context) -> Vec<Finding> {
                 uncertain |= seen.may_hold_more;
                 findings.push(seen.finding);
             }
+            Err(fault @ Fault::OnlyU2f) => findings.push(Finding::ok(describe(&fault, &token).message())),
             Err(fault) => {
                 uncertain = true;
                 let error = describe(&fault, &token);
@@ -116,6 +117,13 @@ fn judged(node: &Node, token: &str, info: &Info, tries: Option<u8>, is_needed: b
             "the right PIN sets them back; without a try left only a reset helps, and it destroys the keys",
         ),
         (Some(true), _) if info.pin_outworn => Finding::failed(&describe(&Fault::PinOutworn, &place)),
+        (Some(true), _) if info.fingers_set == Some(true) => {
+            Finding::ok(format!("{place}: hmac-secret, fingers enrolled, PIN set{always}"))
+        }
+        (Some(true), _) if !info.pin_is_for_keys => Finding::warn(
+            describe(&Fault::PinNotForKeys, &place).message(),
+            "its maker's program enrolls a finger",
+        ),
         (Some(true), _) => Finding::ok(format!("{place}: hmac-secret, PIN set{always}")),
         (Some(false) | None, _) if info.fingers_set == Some(true) => {
             Finding::ok(format!("{place}: hmac-secret, fingers enrolled{always}"))

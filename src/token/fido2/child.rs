@@ -5,6 +5,7 @@
 
 use super::Result;
 use super::failure::Fault;
+use super::told;
 use super::wire::{self, Answer, Bytes, Check, Info, Node, Outcome, Ownership, RP_ID, Request};
 use ctap_hid_fido2::fidokey::{
     AssertionExtension, CredentialExtension, FidoKeyHid, GetAssertionArgsBuilder, MakeCredentialArgsBuilder,
@@ -28,9 +29,6 @@ const FAREWELL: Duration = Duration::from_millis(300);
 
 /// How often the first frame is sent anew when another program's first frame came in between.
 const GREETINGS: usize = 5;
-
-/// More of a device's own words than anybody reads. In characters.
-const LONGEST_NAME: usize = 64;
 
 /// The token that waits for a touch, if one does.
 type Waiting = Arc<Mutex<Option<Arc<FidoKeyHid>>>>;
@@ -158,30 +156,23 @@ impl Token {
         };
         let doing = "reading what it can do";
         let key = token.key()?;
-        let told = key.get_info().map_err(|err| Fault::of_words(&err.to_string(), doing))?;
-        // The one member that every token has; an answer without it is empty, or of something else.
-        if told.versions.is_empty() {
-            return Err(Fault::Nonsense { doing });
-        }
-        let option = |name: &str| {
-            told.options
-                .iter()
-                .find(|(option, _)| option == name)
-                .map(|(_, is)| *is)
-        };
-        let info = Info {
-            hmac_secret: told.extensions.iter().any(|extension| extension == "hmac-secret"),
-            pin_set: option("clientPin"),
-            fingers_set: option("uv"),
-            always_uv: option("alwaysUv") == Some(true),
-            makes_without_check: option("makeCredUvNotRqd") == Some(true),
-            pin_outworn: told.force_pin_change,
+        let told = key
+            .get_info()
+            .map_err(|err| match Fault::of_words(&err.to_string(), doing) {
+                // ERR_INVALID_CMD (CTAP 2.1, 11.2.9.1.6): of CTAPHID's commands it does not know the one for CBOR.
+                Fault::Refused { status: 0x01, .. } => Fault::OnlyU2f,
+                fault => fault,
+            })?;
+        let told = told::Members {
             versions: told.versions,
+            extensions: told.extensions,
+            options: told.options,
+            pin_protocols: told.pin_uv_auth_protocols,
+            force_pin_change: told.force_pin_change,
+            min_pin_length: told.min_pin_length,
         };
-        // The token's own order of preference; before CTAP 2.1 there was only the first.
-        let protocols = told.pin_uv_auth_protocols.iter();
-        let two_first = protocols.copied().find(|protocol| matches!(protocol, 1 | 2)) == Some(2);
-        token.protocol = if two_first { 2 } else { 1 };
+        let (info, protocol) = told::info(told, doing)?;
+        token.protocol = protocol;
         token.has_hmac_secret = info.hmac_secret;
         Ok((token, info))
     }
@@ -227,11 +218,7 @@ impl Token {
             .build();
         let doing = "looking for a credential";
         let err = match self.key()?.get_assertion_with_args(&args) {
-            // An answer without authenticator data says nothing.
-            Ok(assertions) if assertions.iter().all(|assertion| assertion.auth_data.is_empty()) => {
-                return Err(Fault::Nonsense { doing });
-            }
-            Ok(_) => return Ok(Ownership::Owned),
+            Ok(assertions) => return told::owned(&assertions, doing),
             Err(err) => err,
         };
         match Fault::of_words(&err.to_string(), doing) {
@@ -245,7 +232,7 @@ impl Token {
     fn check_pin(&self, pin: &str) -> Result<()> {
         match self.key()?.get_pin_token(pin) {
             Ok(_) => Ok(()),
-            Err(err) => Err(self.with_tries(Fault::of_words(&err.to_string(), "checking its PIN"))),
+            Err(err) => Err(self.refused(Fault::of_words(&err.to_string(), "checking its PIN"), Check::Pin)),
         }
     }
 
@@ -266,18 +253,8 @@ impl Token {
         };
         let made = key
             .make_credential_with_args(&args.build())
-            .map_err(|err| self.with_tries(Fault::of_words(&err.to_string(), doing)))?;
-        let with_hmac_secret = made
-            .extensions
-            .iter()
-            .any(|extension| matches!(extension, CredentialExtension::HmacSecret(Some(true))));
-        if !with_hmac_secret {
-            return Err(Fault::NoHmacSecret);
-        }
-        if !made.flags.user_present_result || made.credential_descriptor.id.is_empty() {
-            return Err(Fault::Nonsense { doing });
-        }
-        Ok(made.credential_descriptor.id)
+            .map_err(|err| self.refused(Fault::of_words(&err.to_string(), doing), check))?;
+        told::made(made, doing)
     }
 
     fn outputs(
@@ -307,43 +284,25 @@ impl Token {
         };
         let assertions = key
             .get_assertion_with_args(&args.build())
-            .map_err(|err| self.with_tries(Fault::of_words(&err.to_string(), doing)))?;
-        let assertion = assertions.first().ok_or_else(nonsense)?;
-        // A token that was not touched, or that left the PIN out, would give an output that opens nothing.
-        if !assertion.flags.user_present_result || assertion.flags.user_verified_result != (check != Check::None) {
-            return Err(nonsense());
-        }
-        let mut outputs = Zeroizing::new(Vec::with_capacity(64));
-        for extension in &assertion.extensions {
-            match extension {
-                AssertionExtension::HmacSecret(Some(output)) => outputs.extend_from_slice(output),
-                AssertionExtension::HmacSecret2(Some((first, second))) => {
-                    outputs.extend_from_slice(first);
-                    outputs.extend_from_slice(second);
-                }
-                _ => {}
-            }
-        }
-        match outputs.len() {
-            0 => Err(Fault::NoHmacSecret),
-            length if length == 32 * salts.len() => Ok(outputs),
-            _ => Err(nonsense()),
-        }
+            .map_err(|err| self.refused(Fault::of_words(&err.to_string(), doing), check))?;
+        told::outputs(&assertions, salts.len(), check, doing)
     }
 
-    fn with_tries(&self, fault: Fault) -> Fault {
-        match fault {
-            Fault::WrongPin { .. } => Fault::WrongPin {
+    /// A refusal, with what the token was asked to check its holder by, and how many tries are left for a PIN.
+    fn refused(&self, fault: Fault, check: Check) -> Fault {
+        match (fault, check) {
+            (Fault::WrongPin { .. }, _) => Fault::WrongPin {
                 tries: self.pin_tries().ok(),
             },
-            fault => fault,
+            (fault, Check::BuiltIn) => fault.of_finger(),
+            (fault, Check::None | Check::Pin) => fault,
         }
     }
 }
 
 fn nodes() -> Result<Vec<Node>> {
     let api = api()?;
-    let text = |text: Option<&str>| -> String { text.unwrap_or_default().trim().chars().take(LONGEST_NAME).collect() };
+    let text = |text: Option<&str>| text.unwrap_or_default().trim().to_owned();
     let tokens = api.device_list().filter(|device| device.usage_page() == FIDO);
     let mut nodes: Vec<Node> = tokens
         .filter_map(|device| {

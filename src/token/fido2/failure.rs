@@ -2,6 +2,7 @@
 //!
 //! The crate tells failures as texts; the status byte in them is read here, and the rest of the text is dropped: it may quote data.
 
+use super::wire::plain;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ pub enum Fault {
     #[error("this user may not open {path}")]
     NotPermitted {
         /// The node.
+        #[serde(deserialize_with = "plain")]
         path: String,
     },
 
@@ -42,6 +44,13 @@ pub enum Fault {
     #[error("a FIDO2 PIN has 4 to 63 characters")]
     PinLength,
 
+    /// The token takes only longer PINs, so it was not sent and no try was spent.
+    #[error("its PIN has at least {least} characters")]
+    PinTooShort {
+        /// The fewest characters.
+        least: u8,
+    },
+
     /// The PIN was refused; one try is spent.
     #[error("wrong PIN")]
     WrongPin {
@@ -69,9 +78,17 @@ pub enum Fault {
     #[error("its PIN has to be changed first")]
     PinOutworn,
 
-    /// A finger was not recognised.
+    /// It has a PIN that is good for its administration only.
+    #[error("its PIN is not for keys")]
+    PinNotForKeys,
+
+    /// A finger was not recognised. The caller may go on with the PIN.
     #[error("the finger was not recognised")]
     FingerRefused,
+
+    /// A finger was not recognised, or its holder refused; and the token lets no PIN take the finger's place.
+    #[error("the finger was not recognised, or it was refused on the token")]
+    FingerDenied,
 
     /// It takes no more fingers; the PIN helps.
     #[error("it takes no more fingers until its PIN was given")]
@@ -89,16 +106,25 @@ pub enum Fault {
     #[error("it was refused on the token")]
     Denied,
 
+    /// It checked its holder for a key that is used without; the outputs are not those of the key.
+    #[error("it checked PIN or finger though it was not asked to")]
+    CheckedUnasked,
+
+    /// It speaks only U2F, which has no extensions. Nothing of ours is on it.
+    #[error("it speaks only U2F")]
+    OnlyU2f,
+
     /// It has no hmac-secret, or made a credential without it.
     #[error("it can't do hmac-secret")]
     NoHmacSecret,
 
     /// It answered with a status that means nothing more special here.
-    #[error("it answered {status:02x} when {doing}")]
+    #[error("it answered {status:02x}, {}, when {doing}", in_words(*status))]
     Refused {
         /// The status byte (CTAP 2.1, 8.2).
         status: u8,
         /// What was asked.
+        #[serde(deserialize_with = "plain")]
         doing: String,
     },
 
@@ -114,6 +140,7 @@ pub enum Fault {
     #[error("the program that speaks to FIDO2 tokens could not be started: {detail}")]
     NotStarted {
         /// The system's words.
+        #[serde(deserialize_with = "plain")]
         detail: String,
     },
 }
@@ -126,8 +153,8 @@ impl Fault {
     /// From a status byte (CTAP 2.1, 8.2, and CTAPHID 11.2.9.1.6 for an error frame).
     pub(super) fn of_status(status: u8, doing: &str) -> Self {
         match status {
-            // ERR_CHANNEL_BUSY, and PROCESSING and OPERATION_PENDING of tokens that are at work for somebody else.
-            0x06 | 0x21 | 0x24 => Fault::Busy,
+            // ERR_CHANNEL_BUSY, and PROCESSING, USER_ACTION_PENDING and OPERATION_PENDING of tokens that are at work for somebody else.
+            0x06 | 0x21 | 0x23 | 0x24 => Fault::Busy,
             // USER_ACTION_TIMEOUT, ACTION_TIMEOUT, ERR_TIMEOUT.
             0x2f | 0x3a | 0x05 => Fault::NoTouch { waited: Duration::ZERO },
             0x22 | 0x2e => Fault::NoCredential,
@@ -151,7 +178,7 @@ impl Fault {
     }
 
     /// From the crate's words.
-    pub(super) fn of_words(words: &str, doing: &'static str) -> Self {
+    pub fn of_words(words: &str, doing: &'static str) -> Self {
         if words.contains("write error") || words.contains("read error") {
             return Fault::Removed;
         }
@@ -165,6 +192,16 @@ impl Fault {
         }
     }
 
+    /// What a refusal means where a finger was asked for (CTAP 2.1, 6.1.2 and 6.2.2: after performBuiltInUv): PUAT_REQUIRED says that
+    /// the PIN may take its place, OPERATION_DENIED that it may not. CTAP 2.0 has the first for it, too.
+    pub(super) fn of_finger(self) -> Self {
+        match self {
+            Fault::PinRequired => Fault::FingerRefused,
+            Fault::Denied => Fault::FingerDenied,
+            fault => fault,
+        }
+    }
+
     /// From the words of a node that can't be opened.
     pub(super) fn of_open(words: &str, path: &str) -> Self {
         if words.contains("Permission denied") || words.contains("not permitted") {
@@ -174,6 +211,23 @@ impl Fault {
         } else {
             Fault::Removed
         }
+    }
+}
+
+/// A status in words (CTAP 2.1, 8.2, and CTAPHID 11.2.9.1.6), where it means nothing more special here.
+fn in_words(status: u8) -> &'static str {
+    match status {
+        0x01 | 0x3e => "no such command",
+        0x02..=0x04 | 0x11..=0x14 | 0x2c => "the request is malformed",
+        0x0a | 0x0b => "the channel is not ours",
+        0x15 | 0x28 | 0x39 => "it has no room for that",
+        0x16 | 0x26 | 0x2b => "it can't do that",
+        0x30 | 0x40 => "that is not allowed",
+        0x33 | 0x38 => "the proof of the PIN is no longer good",
+        0x3b => "it wants a touch for that",
+        0x3d => "what it keeps is damaged",
+        0xf0..=0xff => "an error of its maker's own",
+        _ => "some error",
     }
 }
 
@@ -208,6 +262,53 @@ mod tests {
                 "{nonsense}"
             );
         }
+    }
+
+    #[test]
+    fn each_status_that_has_a_meaning_of_its_own_is_told_from_the_others() {
+        let told = [
+            (0x05, Fault::NoTouch { waited: Duration::ZERO }),
+            (0x06, Fault::Busy),
+            (0x21, Fault::Busy),
+            (0x22, Fault::NoCredential),
+            (0x23, Fault::Busy),
+            (0x24, Fault::Busy),
+            (0x27, Fault::Denied),
+            (0x2d, Fault::Cancelled),
+            (0x2e, Fault::NoCredential),
+            (0x2f, Fault::NoTouch { waited: Duration::ZERO }),
+            (0x31, Fault::WrongPin { tries: None }),
+            (0x32, Fault::PinBlocked),
+            (0x34, Fault::PinLocked),
+            (0x35, Fault::PinNotSet),
+            (0x36, Fault::PinRequired),
+            (0x37, Fault::PinOutworn),
+            (0x3a, Fault::NoTouch { waited: Duration::ZERO }),
+            (0x3c, Fault::FingersBlocked),
+            (0x3f, Fault::FingerRefused),
+            (0xfe, Fault::Removed),
+        ];
+        for status in 0..=u8::MAX {
+            let special = told.iter().find(|(number, _)| *number == status);
+            let fault = Fault::of_words(&format!("response_status err = 0x{status:02X} SOME_NAME"), "making");
+            match special {
+                Some((_, expected)) => assert_eq!(fault, *expected, "{status:02x}"),
+                None => {
+                    assert!(
+                        matches!(fault, Fault::Refused { status: same, .. } if same == status),
+                        "{fault:?}"
+                    );
+                    assert!(fault.to_string().ends_with("when making"), "{fault}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn where_a_finger_was_asked_for_a_pin_is_wanted_in_its_place() {
+        assert_eq!(Fault::PinRequired.of_finger(), Fault::FingerRefused);
+        assert_eq!(Fault::Denied.of_finger(), Fault::FingerDenied);
+        assert_eq!(Fault::Cancelled.of_finger(), Fault::Cancelled);
     }
 
     #[test]

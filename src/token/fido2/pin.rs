@@ -28,6 +28,17 @@ impl Pin {
         Ok(Pin(SecretText::new(text)))
     }
 
+    /// Whether a token that takes no PIN of fewer characters than `least` could take it (CTAP 2.1, 6.4: minPINLength, in code points).
+    ///
+    /// # Errors
+    /// [`Fault::PinTooShort`]; nothing is sent then.
+    pub fn long_enough(&self, least: u8) -> Result<(), Fault> {
+        match self.expose().chars().count() < usize::from(least) {
+            true => Err(Fault::PinTooShort { least }),
+            false => Ok(()),
+        }
+    }
+
     /// The text itself.
     pub fn expose(&self) -> &str {
         self.0.expose()
@@ -47,6 +58,13 @@ mod tests {
         let decomposed = pin("cafe\u{301}").expect("a PIN");
         assert_eq!(decomposed.expose(), "caf\u{e9}");
         assert_eq!(decomposed.expose(), pin("caf\u{e9}").expect("a PIN").expose());
+    }
+
+    #[test]
+    fn a_shortest_pin_is_counted_in_characters_not_bytes() {
+        let six = pin("\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}").expect("a PIN");
+        assert_eq!(six.long_enough(6), Ok(()));
+        assert_eq!(six.long_enough(7), Err(Fault::PinTooShort { least: 7 }));
     }
 
     #[test]

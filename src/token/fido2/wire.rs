@@ -5,7 +5,7 @@ use super::Fault;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use zeroize::Zeroizing;
 
@@ -17,6 +17,15 @@ const MOST_JSON: usize = 64 << 10;
 
 /// A PIN, or two outputs.
 const MOST_SECRET: usize = 64;
+
+/// The longest ID that a credential has (Web Authentication, level 2, 4: credential ID). In bytes.
+pub const LONGEST_CREDENTIAL: usize = 1023;
+
+/// More than anybody reads of what a device or the system says. In characters.
+const LONGEST_WORDS: usize = 64;
+
+/// More than a token has of anything that is a list of words.
+const MOST_WORDS: usize = 8;
 
 /// What the child is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,14 +116,17 @@ pub enum Ownership {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// `/dev/hidraw3`.
+    #[serde(deserialize_with = "plain")]
     pub path: String,
     /// USB's number of the vendor.
     pub vendor: u16,
     /// USB's number of the product.
     pub product: u16,
     /// What the device calls itself.
+    #[serde(deserialize_with = "plain")]
     pub name: String,
     /// Few FIDO tokens have one that USB shows.
+    #[serde(deserialize_with = "plain_if_any")]
     pub serial: Option<String>,
     /// Whether it can be opened.
     pub access: Outcome,
@@ -134,6 +146,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
     /// Such as `FIDO_2_1`.
+    #[serde(deserialize_with = "plain_words")]
     pub versions: Vec<String>,
     /// Whether it has hmac-secret.
     pub hmac_secret: bool,
@@ -147,6 +160,17 @@ pub struct Info {
     pub makes_without_check: bool,
     /// Whether the PIN has to be changed before anything else.
     pub pin_outworn: bool,
+    /// Whether the PIN is good for credentials; some tokens with a finger sensor keep it for administration.
+    pub pin_is_for_keys: bool,
+    /// The fewest characters that a PIN of it has.
+    pub shortest_pin: u8,
+}
+
+impl Info {
+    /// Whether a PIN is set that a credential can be made and used with.
+    pub fn has_pin(&self) -> bool {
+        self.pin_set == Some(true) && self.pin_is_for_keys
+    }
 }
 
 /// Bytes as base64.
@@ -213,6 +237,27 @@ pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<(T, Z
     Ok(Some((message, bytes)))
 }
 
+/// Words that come from a device, cut to what is read, and without what would steer a terminal or turn them round.
+pub fn plain<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<String, D::Error> {
+    String::deserialize(from).map(|text| made_plain(&text))
+}
+
+fn plain_if_any<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.map(|text| made_plain(&text)))
+}
+
+fn plain_words<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<String>, D::Error> {
+    let words = Vec::<String>::deserialize(from)?;
+    Ok(words.iter().take(MOST_WORDS).map(|text| made_plain(text)).collect())
+}
+
+fn made_plain(text: &str) -> String {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain = text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c });
+    plain.take(LONGEST_WORDS).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +286,24 @@ mod tests {
     fn a_length_beyond_the_bounds_allocates_nothing() {
         let huge = [0xff; 8];
         assert!(receive::<Answer>(&mut &huge[..]).is_err());
+    }
+
+    #[test]
+    fn a_device_that_calls_itself_something_long_or_wild_is_called_so_in_part() {
+        let node = Node {
+            path: "/dev/hidraw0".into(),
+            vendor: 0x20a0,
+            product: 0x42b2,
+            name: format!("\u{1b}[2J\u{202e}{}", "x".repeat(100)),
+            serial: Some("A\nB".into()),
+            access: Outcome::Fine,
+        };
+        let mut pipe = Vec::new();
+        send(&mut pipe, &Answer::Nodes(vec![node]), b"").expect("sent");
+        let (answer, _) = receive::<Answer>(&mut &pipe[..]).expect("read").expect("a message");
+        let Answer::Nodes(nodes) = answer else { panic!("nodes") };
+        assert_eq!(nodes[0].name, format!("\u{fffd}[2J\u{fffd}{}", "x".repeat(59)));
+        assert_eq!(nodes[0].serial.as_deref(), Some("A\u{fffd}B"));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use super::wire::{self, Answer, Request};
 use super::{CHILD, Fault, Result};
 use crate::secret::SECRET_VARIABLES;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -20,9 +21,10 @@ type Received = std::io::Result<Option<(Answer, Zeroizing<Vec<u8>>)>>;
 
 /// A running child.
 pub struct Worker {
-    child: Child,
+    /// `None`: somebody else's, of whom there are only the pipes.
+    child: Option<Child>,
     /// Closed to end the child; it notices that also when this program is killed.
-    requests: Option<ChildStdin>,
+    requests: Option<Box<dyn Write + Send>>,
     answers: Receiver<Received>,
 }
 
@@ -47,22 +49,29 @@ impl Worker {
             .spawn()
             .map_err(failed)?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (requests, mut output) = pipes.ok_or_else(|| failed(std::io::ErrorKind::BrokenPipe.into()))?;
-        let (send, answers) = mpsc::channel();
+        let (requests, answers) = pipes.ok_or_else(|| failed(std::io::ErrorKind::BrokenPipe.into()))?;
+        let mut worker = Self::over(answers, requests);
+        worker.child = Some(child);
+        Ok(worker)
+    }
+
+    /// Who reads and answers at the other ends of two pipes.
+    pub fn over(mut answers: impl Read + Send + 'static, requests: impl Write + Send + 'static) -> Self {
+        let (send, received) = mpsc::channel();
         std::thread::spawn(move || {
             loop {
-                let received = wire::receive::<Answer>(&mut output);
-                let over = !matches!(received, Ok(Some(_)));
-                if send.send(received).is_err() || over {
+                let answer = wire::receive::<Answer>(&mut answers);
+                let over = !matches!(answer, Ok(Some(_)));
+                if send.send(answer).is_err() || over {
                     break;
                 }
             }
         });
-        Ok(Worker {
-            child,
-            requests: Some(requests),
-            answers,
-        })
+        Worker {
+            child: None,
+            requests: Some(Box::new(requests)),
+            answers: received,
+        }
     }
 
     /// Asks, and waits for the answer until `patience` has run out; then the child is ended.
@@ -93,15 +102,16 @@ impl Worker {
 
     fn end(&mut self) {
         self.requests = None;
+        let Some(child) = &mut self.child else { return };
         let start = Instant::now();
         while start.elapsed() < FAREWELL {
-            if !matches!(self.child.try_wait(), Ok(None)) {
+            if !matches!(child.try_wait(), Ok(None)) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
@@ -113,7 +123,7 @@ impl Drop for Worker {
 
 impl Request {
     /// What it is, for a failure.
-    fn doing(&self) -> &'static str {
+    pub fn doing(&self) -> &'static str {
         match self {
             Request::Nodes => "listing the tokens",
             Request::Open { .. } => "reading what it can do",

@@ -1,8 +1,10 @@
-//! A FIDO2 key whose token is plugged in: which token it is, PIN or finger, touch, and the outputs.
+//! A FIDO2 key whose token is plugged in: which token it is, and what its outputs open and sign. How its holder is checked is in
+//! [`super::holder`].
 
-use super::{Fido2Details, Verification, identity, label, proof, signing_key};
+use super::holder::{Holder, needed_check};
+use super::{Fido2Details, identity, label, proof, signing_key};
 use crate::context::Context;
-use crate::device::fido2::{describe, foreign, missed_twice, open, patiently};
+use crate::device::fido2::{describe, foreign, missed_twice, open, open_if_able, patiently};
 use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::token::fido2::{self as token, Check, Fault, Node, Outcome, Output, Ownership, Pin, Session};
@@ -10,9 +12,6 @@ use crate::wrap::{EnrolledKey, KeyKind, KeyName, PresentKey, SoftwareVerifier, V
 use age::Identity;
 use age_core::format::{FileKey, Stanza};
 use ed25519_dalek::{Signer, SigningKey};
-
-/// A PIN that was typed earlier in the command is not sent by itself when fewer tries are left.
-const FEWEST_TRIES: u8 = 2;
 
 /// What a look for the tokens of some keys came to.
 pub enum Found<'a> {
@@ -96,7 +95,8 @@ struct Look {
 impl Look {
     fn at(&mut self, ctx: &Context, node: &Node, token: &str, keys: &[&EnrolledKey]) -> Result<()> {
         let mut session = match self.open(ctx, node, token) {
-            Ok(session) => session,
+            Ok(Some(session)) => session,
+            Ok(None) => return Ok(()),
             // Another token may hold the key.
             Err(error) if error.kind() != ErrorKind::Busy => {
                 self.trouble.get_or_insert(error);
@@ -129,9 +129,10 @@ impl Look {
         Ok(())
     }
 
-    fn open(&self, ctx: &Context, node: &Node, token: &str) -> Result<Session> {
+    /// `None`: a token that no key of ours can be on.
+    fn open(&self, ctx: &Context, node: &Node, token: &str) -> Result<Option<Session>> {
         match &node.access {
-            Outcome::Fine | Outcome::Not(Fault::Busy) => open(ctx, node, token),
+            Outcome::Fine | Outcome::Not(Fault::Busy) => open_if_able(ctx, node, token),
             Outcome::Not(fault) => Err(describe(fault, token)),
         }
     }
@@ -260,7 +261,7 @@ impl<'a> PresentFido2<'a> {
         .hint("somebody changed the key list; restore keys.json and keys.d from a backup")
     }
 
-    /// One operation: PIN if needed, the line before the touch, and once more after a missed touch.
+    /// One operation: PIN if needed, and the touch.
     fn calculate<T>(
         &mut self,
         purpose: &str,
@@ -269,105 +270,29 @@ impl<'a> PresentFido2<'a> {
     ) -> Result<T> {
         let (ctx, seat) = (self.ctx, self.seat.clone());
         ctx.dialogue.must_be_heard()?;
-        let mut session = open(ctx, &seat.node, &seat.token)?;
-        let mut check = needed_check(session.info(), self.details.uv, &seat.token)?;
+        let session = open(ctx, &seat.node, &seat.token)?;
+        if !session.info().hmac_secret {
+            return Err(describe(&Fault::NoHmacSecret, &seat.token));
+        }
+        let check = needed_check(session.info(), self.details.uv, &seat.token)?;
+        let mut holder = Holder {
+            session,
+            check,
+            pin: self.pin.take(),
+        };
         if check == Check::Pin {
-            self.give_pin(&mut session)?;
+            holder.give_pin(ctx, &seat.token)?;
         }
-        let credential = &self.details.credential.0.clone();
-        let mut awaited = Some(touches.announce(&seat.token, purpose));
-        let mut outcome = operation(&mut session, credential, check);
-        match &outcome {
-            // Nobody has to touch for somebody who has gone.
-            Err(Fault::NoTouch { waited }) if ctx.dialogue.must_be_heard().is_ok() => {
-                awaited = Some(touches.again(awaited, &seat.token, purpose, waited.as_secs()));
-                outcome = operation(&mut session, credential, check);
-            }
-            Err(fault @ (Fault::FingerRefused | Fault::FingersBlocked)) if session.info().pin_set == Some(true) => {
-                drop(awaited.take());
-                ctx.dialogue.tell(describe(fault, &seat.token).message());
-                check = Check::Pin;
-                self.give_pin(&mut session)?;
-                touches.plan_more(1);
-                awaited = Some(touches.announce(&seat.token, purpose));
-                outcome = operation(&mut session, credential, check);
-            }
-            Ok(_) | Err(_) => {}
-        }
-        drop(awaited);
+        let credential = &self.details.credential.0;
+        let outcome = holder.touched(ctx, &seat.token, purpose, touches, |session, check| {
+            operation(session, credential, check)
+        })?;
+        self.pin = holder.pin;
         outcome.map_err(|fault| match fault {
             Fault::NoCredential => foreign(&seat.token, self.name.as_str()),
             fault => missed_twice(&fault, &seat.token, purpose),
         })
     }
-
-    fn give_pin(&mut self, session: &mut Session) -> Result<()> {
-        let pin = give_pin(self.ctx, session, &self.seat.token, self.pin.take())?;
-        self.pin = Some(pin);
-        Ok(())
-    }
-}
-
-/// How the holder of a token is checked for a key that was enrolled so.
-///
-/// # Errors
-/// [`ErrorKind::Pin`] when the token can't do it, or insists on more: the outputs would not be those of the key.
-pub fn needed_check(info: &token::Info, uv: Verification, name: &str) -> Result<Check> {
-    match uv {
-        Verification::Discouraged if info.always_uv => Err(describe(&Fault::PinRequired, name)),
-        Verification::Discouraged => Ok(Check::None),
-        Verification::Required if info.pin_outworn => Err(describe(&Fault::PinOutworn, name)),
-        Verification::Required if info.fingers_set == Some(true) => Ok(Check::BuiltIn),
-        Verification::Required if info.pin_set == Some(true) => Ok(Check::Pin),
-        Verification::Required => Err(describe(&Fault::PinNotSet, name)),
-    }
-}
-
-/// Has the token check its PIN: `held`, or one that is held for longer, or one that is asked for.
-///
-/// # Errors
-/// [`ErrorKind::Pin`] when it is refused; it is dropped then.
-pub fn give_pin(ctx: &Context, session: &mut Session, name: &str, held: Option<Pin>) -> Result<Pin> {
-    let said = |fault: Fault| describe(&fault, name);
-    let tries = session.pin_tries().map_err(said)?;
-    let kept = || {
-        ctx.keeper
-            .as_ref()?
-            .pin(name)
-            .and_then(|pin| Pin::from_typed(&pin).ok())
-    };
-    let forget = || {
-        if let Some(keeper) = &ctx.keeper {
-            keeper.drop_pin(name);
-        }
-    };
-    let mut typed_now = None;
-    let pin = match (held.or_else(kept), tries) {
-        (_, 0) => return Err(said(Fault::PinBlocked)),
-        (Some(_), tries) if tries < FEWEST_TRIES => {
-            forget();
-            return Err(Error::new(
-                ErrorKind::Pin,
-                format!("{name} has {tries} PIN try left; the PIN was not sent again by itself"),
-            )
-            .hint("run it again and type the PIN yourself"));
-        }
-        (Some(pin), _) => pin,
-        (None, tries) => {
-            let word = if tries == 1 { "try" } else { "tries" };
-            let typed = ctx
-                .dialogue
-                .ask_secret(&format!("PIN of {name} ({tries} {word} left)"))?;
-            let pin = Pin::from_typed(&typed).map_err(said)?;
-            typed_now = Some(typed);
-            pin
-        }
-    };
-    session.check_pin(&pin).inspect_err(|_| forget()).map_err(said)?;
-    if let (Some(keeper), Some(typed)) = (&ctx.keeper, &typed_now) {
-        keeper.keep_pin(name, typed);
-    }
-    Ok(pin)
 }
 
 impl PresentKey for PresentFido2<'_> {
