@@ -3,6 +3,8 @@
 use crate::targets::key_list::GENUINE;
 use crate::targets::sealed::SLOT;
 use age::Recipient;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -24,6 +26,7 @@ pub fn of(target: &str) -> Seeds {
         "keys" => keys(),
         "piv" => piv(),
         "oath" => oath(),
+        "fido2" => fido2(),
         "frames" => frames(),
         other => panic!("no seeds for {other}"),
     }
@@ -150,6 +153,17 @@ fn keys() -> Seeds {
         "origin": null, "evidence": "certificate",
     });
     let with_token = text.replacen("\"keys\":[", &format!("\"keys\":[{piv},"), 1);
+    let fido2 = json!({
+        "name": "fido2", "recipient": "age1un79lgfm3r2zusm3zmlz99s7wtacv5430flsj7r4wsr3kk3dtd8q63udyz",
+        "enrolled": "2026-11-25T00:23:32.709314457Z", "host": "vm", "kind": "fido2", "rp_id": "age-encryption.org",
+        "credential": BASE64_STANDARD.encode([7; 158]), "salt": BASE64_STANDARD.encode([8; 32]), "uv": "required",
+        "product": "Nitrokey 3", "serial": "A1B2C3D4", "verifier": BASE64_STANDARD.encode([9; 32]),
+        "proof": BASE64_STANDARD.encode([10; 32]),
+    });
+    let with_fido2 = text.replacen("\"keys\":[", &format!("\"keys\":[{fido2},"), 1);
+    let wild_fido2 = with_fido2
+        .replacen("Nitrokey 3", "\\u001b[2J\\u202e", 1)
+        .replacen("required", "discouraged", 1);
     let touchless = with_token.replacen("\"keys\":", "\"touchless_beside_token\":true,\"keys\":", 1);
     named([
         ("first", one.clone()),
@@ -170,6 +184,8 @@ fn keys() -> Seeds {
             .join(&0),
         ),
         ("with-a-token", [with_token.as_bytes(), &one].join(&0)),
+        ("with-a-fido2-token", [with_fido2.as_bytes(), &one].join(&0)),
+        ("with-a-wild-fido2-token", [wild_fido2.as_bytes(), &one].join(&0)),
         ("touchless", [touchless.as_bytes(), &one].join(&0)),
         (
             "other-kinds",
@@ -307,6 +323,76 @@ fn oath() -> Seeds {
         ("delete", answers(1, &[GREETING, "9000"])),
         ("no-such-account", answers(1, &[GREETING, "6984"])),
         ("no-oath", answers(2, &["6a82"])),
+    ])
+}
+
+/// What a soft token answered when it was enrolled and used, in hex, and what the child made of it.
+const FIDO2_ANSWERS: &str = include_str!("seeds/fido2-answers");
+
+fn fido2() -> Seeds {
+    let answer = |name: &str| {
+        let line = FIDO2_ANSWERS
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        from_hex(line.unwrap_or_else(|| panic!("no answer {name}")))
+    };
+    let with = |what: u8, rest: &[u8]| [&[what][..], rest].concat();
+    let message = |json: Value, secret: &[u8]| {
+        let json = json.to_string();
+        let length = |length: usize| u32::try_from(length).expect("short").to_be_bytes();
+        [&length(json.len())[..], &length(secret.len()), json.as_bytes(), secret].concat()
+    };
+    let said = |messages: &[(Value, &[u8])]| {
+        let messages = messages.iter().map(|(json, secret)| message(json.clone(), secret));
+        messages.collect::<Vec<_>>().concat()
+    };
+    let node = |access: Value| json!({"path": "/dev/hidraw3", "vendor": 0x20a0, "product": 0x42b2, "name": "Nitrokey 3", "serial": null, "access": access});
+    let info = json!({"info": {
+        "versions": ["U2F_V2", "FIDO_2_0", "FIDO_2_1"], "hmac_secret": true, "pin_set": true, "fingers_set": null,
+        "always_uv": false, "makes_without_check": true, "pin_outworn": false, "pin_is_for_keys": true, "shortest_pin": 4,
+    }});
+    let credential = BASE64_STANDARD.encode([7; 158]);
+    let fault = |fault: Value| json!({"fault": fault});
+    let all = said(&[
+        (info.clone(), b""),
+        (json!({"tries": 8}), b""),
+        (json!({"ownership": "owned"}), b""),
+        (json!("done"), b""),
+        (json!({"made": {"credential": credential}}), b""),
+        (json!("outputs"), &[1; 32]),
+        (json!("outputs"), &[2; 64]),
+    ]);
+    let refusals = said(&[
+        (info, b""),
+        (fault(json!("busy")), b""),
+        (json!({"ownership": "untold"}), b""),
+        (fault(json!({"wrong-pin": {"tries": 1}})), b""),
+        (fault(json!({"no-touch": {"waited": {"secs": 30, "nanos": 0}}})), b""),
+        (fault(json!({"refused": {"status": 127, "doing": "\u{1b}[2J"}})), b""),
+        (json!("outputs"), &[2; 32]),
+    ]);
+    let nodes = json!({"nodes": [
+        node(json!("fine")),
+        node(json!({"not": {"not-permitted": {"path": "/dev/hidraw3"}}})),
+        node(json!({"not": "busy"})),
+    ]});
+    named([
+        ("nodes", with(0, &message(nodes, b""))),
+        ("conversation", with(1, &all)),
+        ("refusals", with(1, &refusals)),
+        ("nothing-to-start", with(1, &message(fault(json!({"not-started": {"detail": "EMFILE"}})), b""))),
+        ("made", with(2, &answer("make-credential"))),
+        ("output", with(3, &answer("get-assertion"))),
+        ("two-outputs", with(4, &answer("get-assertion-two-salts"))),
+        ("output-without-pin", with(5, &answer("get-assertion-without-pin"))),
+        ("output-of-the-other-kind", with(3, &answer("get-assertion-without-pin"))),
+        ("silent", with(6, &answer("get-assertion-silent"))),
+        ("no-assertion", with(6, &answer("make-credential"))),
+        ("nitrokey", with(7, b"vU2F_V2\nvFIDO_2_0\nvFIDO_2_1\necredProtect\nehmac-secret\n+rk\n+up\n-plat\n+clientPin\n+credMgmt\n+pinUvAuthToken\np2\np1")),
+        ("fingers", with(7, b"vFIDO_2_1\nehmac-secret\n+uv\n+alwaysUv\n+bioEnroll\n+clientPin\n-makeCredUvNotRqd\np1\nf\nm6")),
+        ("wrong-pin", with(8, b"response_status err = 0x31 CTAP2_ERR_PIN_INVALID   PIN Invalid.")),
+        ("pulled-out", with(8, b"read err = 0xFE")),
+        ("no-cbor", with(8, b"ciborium parse error")),
     ])
 }
 

@@ -3,6 +3,7 @@
 
 mod card;
 mod config;
+mod fido2;
 mod frames;
 pub mod key_list;
 pub mod sealed;
@@ -12,13 +13,14 @@ pub mod sealed;
 pub type Target = fn(&[u8]) -> bool;
 
 /// The targets by name, which is also the name of the corpus's folder.
-pub const ALL: [(&str, Target); 7] = [
+pub const ALL: [(&str, Target); 8] = [
     ("config", config::config),
     ("age", sealed::age),
     ("payload", sealed::payload),
     ("keys", key_list::keys),
     ("piv", card::piv),
     ("oath", card::oath),
+    ("fido2", fido2::fido2),
     ("frames", frames::frames),
 ];
 

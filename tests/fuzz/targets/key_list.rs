@@ -118,6 +118,12 @@ pub fn keys(bytes: &[u8]) -> bool {
         assert!(list.key_of(&key.verifier().expect("it was parsed")).is_some());
         is_plain(&key.kind_word());
         is_plain(&key.presence_word());
+        is_plain(&key.token().unwrap_or_default());
+        if let KeyKind::Fido2(details) = &key.kind {
+            assert!(details.token().chars().count() < 200);
+            assert!(details.plugin_identity().starts_with("AGE-PLUGIN-FIDO2-HMAC-1"));
+            assert_ne!(details.voucher_salt(), details.salt.0);
+        }
     }
 
     let vault = &PLACE.vault;
