@@ -61,6 +61,18 @@ fn answer(key: &Key, place: &Place, request: Request) -> io::Result<Value> {
             key.line().offer.pin_protocols = protocols;
             ok(Done {})
         }
+        Request::Fingers(fingers) => {
+            key.line().offer.fingers = fingers;
+            ok(Done {})
+        }
+        Request::PinUse(pin_use) => {
+            key.line().offer.pin_use = pin_use;
+            ok(Done {})
+        }
+        Request::Speech(speech) => {
+            key.line().offer.speech = speech;
+            ok(Done {})
+        }
         Request::Fault(fault) => {
             key.line().faults.order(fault);
             ok(Done {})

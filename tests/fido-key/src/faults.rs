@@ -5,6 +5,8 @@
 use std::time::{Duration, Instant};
 
 use ciborium::Value;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{RngCore, SeedableRng};
 use tapvault_lab::fido_key::fault::{Command, Effect, Fault};
 
 use crate::message::{Message, Report, hid};
@@ -107,6 +109,7 @@ pub fn strike(effect: Effect, answer: Message) -> Struck {
             ..answer
         }
         .reports(),
+        Effect::Scrambled(seed) => with_data(&answer, scrambled(&answer.data, seed)),
         Effect::Empty => with_data(&answer, Vec::new()),
         Effect::Short => {
             let half = answer.data.len().div_ceil(2);
@@ -135,6 +138,27 @@ pub fn keepalive(channel: u32) -> Vec<Report> {
 
 fn with_data(answer: &Message, data: Vec<u8>) -> Vec<Report> {
     Message::new(answer.channel, answer.command, data).reports()
+}
+
+/// One to four places of the answer are changed behind its status, the same ones for the same number.
+fn scrambled(data: &[u8], seed: u32) -> Vec<u8> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed.into());
+    let mut below = |end: usize| random.next_u32() as usize % end.max(1);
+    let mut data = data.to_vec();
+    for _ in 0..=below(4) {
+        let place = 1 + below(data.len().saturating_sub(1));
+        if place >= data.len() {
+            break;
+        }
+        match below(5) {
+            0 => data[place] ^= 1 << below(8),
+            1 => data[place] = below(256) as u8,
+            2 => data.truncate(place),
+            3 => data.insert(place, below(256) as u8),
+            _ => drop(data.remove(place)),
+        }
+    }
+    data
 }
 
 /// The answer with each member of its map changed; one that is no map stays as it is.
@@ -182,6 +206,8 @@ mod tests {
         assert_eq!(data(Effect::Short), [0, 0xa1, 2, 0x43]);
         assert_eq!(data(Effect::WrongTypes), [0, 0xa1, 2, 0]);
         assert_eq!(data(Effect::ShortAuthData), [0, 0xa1, 2, 0x43, 1, 2, 3]);
+        assert_eq!(data(Effect::Scrambled(1)), data(Effect::Scrambled(1)));
+        assert!((0..20).any(|seed| data(Effect::Scrambled(seed)) != data(Effect::Scrambled(seed + 20))));
         assert!(matches!(strike(Effect::Endless, answer.clone()), Struck::Endless));
     }
 }

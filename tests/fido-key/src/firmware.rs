@@ -156,6 +156,10 @@ fn move_reports(
             }
             moved = true;
         }
+        for report in key.line().give_to_key() {
+            bus.give(report);
+            moved = true;
+        }
         class.check_timeout(u32::try_from(start.elapsed().as_millis()).unwrap_or(u32::MAX));
         class.check_for_app_response();
         moved |= device.poll(&mut [&mut class]);

@@ -1,4 +1,4 @@
-//! What lies between the host and the firmware: it writes the journal, makes the key poorer if it shall be, and lets
+//! What lies between the host and the firmware: it writes the journal, makes the key another one if it shall be, and lets
 //! faults strike.
 //!
 //! A report passes as it is as long as nothing was ordered; an answer waits until it is whole.
@@ -15,6 +15,7 @@ use tapvault_lab::{
 
 use crate::{
     faults::{self, Faults, Struck},
+    finger::{Detour, Next, Verdict},
     journal::{Asked, Journal, command},
     message::{self, Gather, Message, Report, hid},
     offer::Offer,
@@ -33,6 +34,9 @@ pub struct Line {
     open: HashMap<u32, Open>,
     leaving: VecDeque<(Instant, Report)>,
     endless: Option<(u32, Instant)>,
+    /// A request that waits for the firmware's answers to others of ours.
+    detour: Option<Detour>,
+    to_key: VecDeque<Report>,
 }
 
 struct Open {
@@ -53,6 +57,8 @@ impl Line {
             open: HashMap::new(),
             leaving: VecDeque::new(),
             endless: None,
+            detour: None,
+            to_key: VecDeque::new(),
         }
     }
 
@@ -70,7 +76,7 @@ impl Line {
         let channel = message::channel(report);
         if message::command(report).is_some() {
             self.passing.remove(&channel);
-            if !self.offer.is_poorer() && self.faults.is_empty() {
+            if !self.offer.is_other() && self.faults.is_empty() {
                 self.passing.insert(channel);
             }
         }
@@ -82,21 +88,29 @@ impl Line {
         let fault = self.faults.take(command, request.command == hid::CBOR);
         let refusal = fault
             .as_ref()
-            .and_then(|fault| faults::refusal(fault.effect, request.channel))
-            .or_else(|| self.offer.request(&mut request));
+            .and_then(|fault| faults::refusal(fault.effect, request.channel));
+        let verdict = match refusal {
+            Some(refusal) => Verdict::Answered(refusal),
+            None => self.offer.request(&mut request),
+        };
         let open = Open {
             asked: Asked::new(&request),
             command,
             fault,
         };
         self.open.insert(request.channel, open);
-        match refusal {
-            Some(refusal) => {
-                self.answer(refusal, None);
+        match verdict {
+            Verdict::Answered(answer) => {
+                self.answer(answer, None);
                 Vec::new()
             }
-            None if passes => vec![*report],
-            None => request.reports(),
+            Verdict::Known(detour) => {
+                let first = detour.begin().reports();
+                self.detour = Some(detour);
+                first
+            }
+            Verdict::Passes if passes => vec![*report],
+            Verdict::Passes => request.reports(),
         }
     }
 
@@ -105,8 +119,27 @@ impl Line {
         if message::command(report) == Some(hid::KEEPALIVE) {
             self.leaving.push_back((Instant::now(), *report));
         } else if let Some(answer) = self.from_key.push(report) {
-            self.answer(answer, touch());
+            match self.detour.take_if(|detour| detour.channel() == answer.channel) {
+                Some(detour) => self.go_on(detour, &answer),
+                None => self.answer(answer, touch()),
+            }
         }
+    }
+
+    fn go_on(&mut self, mut detour: Detour, answer: &Message) {
+        match detour.go_on(answer) {
+            Next::Ask(request) => {
+                self.to_key.extend(request.reports());
+                self.detour = Some(detour);
+            }
+            Next::Give(request) => self.to_key.extend(request.reports()),
+            Next::Failed(answer) => self.answer(answer, None),
+        }
+    }
+
+    /// What the firmware gets beside the host's reports.
+    pub fn give_to_key(&mut self) -> Vec<Report> {
+        self.to_key.drain(..).collect()
     }
 
     fn answer(&mut self, mut answer: Message, touch: Option<Touch>) {
@@ -163,6 +196,8 @@ impl Line {
         self.from_key = Gather::default();
         self.leaving.clear();
         self.endless = None;
+        self.detour = None;
+        self.to_key.clear();
     }
 
     /// Nothing more strikes.

@@ -7,6 +7,7 @@
 mod bus;
 mod control;
 mod faults;
+mod finger;
 mod firmware;
 mod journal;
 mod key;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{
     fault::Fault,
     journal::{Counts, Entry},
-    protocol::{Access, Extension, Faults, Log, PinProtocols, Pong, Request},
+    protocol::{Access, Extension, Faults, Fingers, Log, PinProtocols, PinUse, Pong, Request, Speech},
 };
 use crate::soft_token::{
     body::{AutoTouch, Request as TouchRequest},
@@ -90,6 +90,18 @@ impl Control {
 
     pub fn set_pin_protocols(&self, protocols: PinProtocols) -> io::Result<()> {
         self.tell(Request::PinProtocol(protocols))
+    }
+
+    pub fn set_fingers(&self, fingers: Fingers) -> io::Result<()> {
+        self.tell(Request::Fingers(fingers))
+    }
+
+    pub fn set_pin_use(&self, pin_use: PinUse) -> io::Result<()> {
+        self.tell(Request::PinUse(pin_use))
+    }
+
+    pub fn set_speech(&self, speech: Speech) -> io::Result<()> {
+        self.tell(Request::Speech(speech))
     }
 
     pub fn fault(&self, fault: Fault) -> io::Result<()> {

@@ -50,6 +50,8 @@ pub enum Effect {
     WrongTypes,
     /// Status OK, and authenticator data of three bytes.
     ShortAuthData,
+    /// The answer with some bytes changed, left out or put in; which ones follows from the number.
+    Scrambled(u32),
     /// This status, without asking the firmware: `error 2e`.
     Error(u8),
     /// This error of the transport (CTAP 2.1, 11.2.9.1.6), without asking the firmware: `hid-error 06` is "busy".
@@ -141,6 +143,10 @@ impl FromStr for Effect {
                 let ms = ms.parse().map_err(|_| format!("not a number: {ms:?}"))?;
                 Ok(Self::Late(Duration::from_millis(ms)))
             }
+            ["scrambled", seed] => {
+                let seed = seed.parse().map_err(|_| format!("not a number: {seed:?}"))?;
+                Ok(Self::Scrambled(seed))
+            }
             ["error", word] => Ok(Self::Error(code(word)?)),
             ["hid-error", word] => Ok(Self::HidError(code(word)?)),
             [word] => (PLAIN.iter().find(|(name, _)| name == word))
@@ -174,6 +180,7 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late(time) => write!(f, "late {}", time.as_millis()),
+            Self::Scrambled(seed) => write!(f, "scrambled {seed}"),
             Self::Error(code) => write!(f, "error {code:02x}"),
             Self::HidError(code) => write!(f, "hid-error {code:02x}"),
             plain => {
@@ -192,6 +199,7 @@ mod tests {
     fn every_fault_is_read_back_as_it_was_written() {
         let with_words = [
             Effect::Late(Duration::from_secs(2)),
+            Effect::Scrambled(7),
             Effect::Error(0x2e),
             Effect::HidError(6),
         ];

@@ -11,6 +11,12 @@
 //! | `forbid`, `permit` | its node can't, can be opened (in a rig; a guest has chmod) | |
 //! | `hmac-secret on`, `hmac-secret off` | whether it has the extension | |
 //! | `pin-protocol 1`, `2`, `both` | which PIN protocols it offers and takes | |
+//! | `fingers absent` | it has no finger sensor, as its firmware | |
+//! | `fingers none`, `fingers unknown` | it has one, but no finger is enrolled; the one that touches is not | |
+//! | `fingers known PIN` | the finger that touches is enrolled; PIN is the key's, by which it is played | |
+//! | `pin-use everything` | its PIN is good for all | |
+//! | `pin-use administration`, `hidden` | not for credentials; it tells of none | |
+//! | `u2f-only on`, `u2f-only off` | whether it is from before FIDO2 | |
 //! | `fault [on COMMAND] [skip N] EFFECT` | an answer goes wrong, see [`super::fault`] | |
 //! | `faults` | what has not struck yet | `faults` |
 //! | `faults clear` | nothing more strikes; ends one that goes on | |
@@ -30,6 +36,9 @@ pub enum Request {
     Node(Access),
     HmacSecret(Extension),
     PinProtocol(PinProtocols),
+    Fingers(Fingers),
+    PinUse(PinUse),
+    Speech(Speech),
     Fault(Fault),
     Faults,
     ClearFaults,
@@ -65,6 +74,37 @@ impl PinProtocols {
             Self::Both => number == 1 || number == 2,
         }
     }
+}
+
+/// Built-in user verification (CTAP 2.1, 6.4: the option `uv`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fingers {
+    /// There is no sensor.
+    Absent,
+    NoneEnrolled,
+    /// Some are enrolled, but not that of who touches.
+    Unknown,
+    /// That of who touches is.
+    Known {
+        pin: String,
+    },
+}
+
+/// What the PIN is good for beside fingers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinUse {
+    Everything,
+    /// CTAP 2.1, 6.4: `noMcGaPermissionsWithClientPin`.
+    Administration,
+    /// The key does not tell of one.
+    Hidden,
+}
+
+/// What the key speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    Ctap2,
+    OnlyU2f,
 }
 
 /// Answer to `ping`.
@@ -103,6 +143,15 @@ impl FromStr for Request {
             ["pin-protocol", "1"] => Self::PinProtocol(PinProtocols::One),
             ["pin-protocol", "2"] => Self::PinProtocol(PinProtocols::Two),
             ["pin-protocol", "both"] => Self::PinProtocol(PinProtocols::Both),
+            ["fingers", "absent"] => Self::Fingers(Fingers::Absent),
+            ["fingers", "none"] => Self::Fingers(Fingers::NoneEnrolled),
+            ["fingers", "unknown"] => Self::Fingers(Fingers::Unknown),
+            ["fingers", "known", pin] => Self::Fingers(Fingers::Known { pin: (*pin).to_owned() }),
+            ["pin-use", "everything"] => Self::PinUse(PinUse::Everything),
+            ["pin-use", "administration"] => Self::PinUse(PinUse::Administration),
+            ["pin-use", "hidden"] => Self::PinUse(PinUse::Hidden),
+            ["u2f-only", "on"] => Self::Speech(Speech::OnlyU2f),
+            ["u2f-only", "off"] => Self::Speech(Speech::Ctap2),
             ["fault", rest @ ..] => Self::Fault(rest.join(" ").parse()?),
             ["faults"] => Self::Faults,
             ["faults", "clear"] => Self::ClearFaults,
@@ -123,6 +172,15 @@ impl fmt::Display for Request {
             Self::PinProtocol(PinProtocols::One) => write!(f, "pin-protocol 1"),
             Self::PinProtocol(PinProtocols::Two) => write!(f, "pin-protocol 2"),
             Self::PinProtocol(PinProtocols::Both) => write!(f, "pin-protocol both"),
+            Self::Fingers(Fingers::Absent) => write!(f, "fingers absent"),
+            Self::Fingers(Fingers::NoneEnrolled) => write!(f, "fingers none"),
+            Self::Fingers(Fingers::Unknown) => write!(f, "fingers unknown"),
+            Self::Fingers(Fingers::Known { pin }) => write!(f, "fingers known {pin}"),
+            Self::PinUse(PinUse::Everything) => write!(f, "pin-use everything"),
+            Self::PinUse(PinUse::Administration) => write!(f, "pin-use administration"),
+            Self::PinUse(PinUse::Hidden) => write!(f, "pin-use hidden"),
+            Self::Speech(Speech::OnlyU2f) => write!(f, "u2f-only on"),
+            Self::Speech(Speech::Ctap2) => write!(f, "u2f-only off"),
             Self::Fault(fault) => write!(f, "fault {fault}"),
             Self::Faults => write!(f, "faults"),
             Self::ClearFaults => write!(f, "faults clear"),
@@ -148,6 +206,15 @@ mod tests {
             Request::PinProtocol(PinProtocols::One),
             Request::PinProtocol(PinProtocols::Two),
             Request::PinProtocol(PinProtocols::Both),
+            Request::Fingers(Fingers::Absent),
+            Request::Fingers(Fingers::NoneEnrolled),
+            Request::Fingers(Fingers::Unknown),
+            Request::Fingers(Fingers::Known { pin: "1234".into() }),
+            Request::PinUse(PinUse::Everything),
+            Request::PinUse(PinUse::Administration),
+            Request::PinUse(PinUse::Hidden),
+            Request::Speech(Speech::Ctap2),
+            Request::Speech(Speech::OnlyU2f),
             Request::Fault(Fault::new(Effect::Error(0x31)).on(Command::ClientPin)),
             Request::Faults,
             Request::ClearFaults,
@@ -158,7 +225,15 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for line in ["", "pin-protocol 3", "hmac-secret", "fault", "faults off", "reset now"] {
+        for line in [
+            "",
+            "pin-protocol 3",
+            "fingers known",
+            "hmac-secret",
+            "fault",
+            "faults off",
+            "reset now",
+        ] {
             assert!(line.parse::<Request>().is_err(), "{line:?}");
         }
     }
