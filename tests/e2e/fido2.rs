@@ -2,7 +2,9 @@
 
 mod agent;
 mod faults;
+mod holder;
 mod keys;
+mod refusals;
 mod several;
 
 use crate::bench::{ANA, Bench, PYTHON};

@@ -45,4 +45,23 @@ impl Bench {
         assert!(output.status.success(), "{said}");
         String::from_utf8(output.stdout).expect("fido2-tool prints text")
     }
+
+    /// libfido2's fido2-token on this token, which reads `lines` where it asks for PINs: there is no terminal.
+    pub fn fido2_token(&self, number: usize, words: &[&str], lines: &[&str]) {
+        let program = "/usr/bin/fido2-token";
+        let file = self.hand().join("fido2-token");
+        let typed: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(&file, typed).expect("what is typed");
+        let output = std::process::Command::new("/usr/bin/setsid")
+            .args(["--wait", program])
+            .args(words)
+            .arg(self.fido2_node(number))
+            .env_clear()
+            .envs(self.environment())
+            .stdin(fs::File::open(&file).expect("what is typed"))
+            .output()
+            .expect("setsid runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{program} {words:?}: {said}");
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// Programs, and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 12] = [
+const NEEDED: [(&str, &str); 13] = [
     ("/usr/bin/setsid", "util-linux"),
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/ykman", "yubikey-manager"),
@@ -18,6 +18,7 @@ const NEEDED: [(&str, &str); 12] = [
     ("/usr/bin/dbus-daemon", "dbus-daemon"),
     ("/usr/bin/gnome-keyring-daemon", "gnome-keyring"),
     ("/usr/bin/secret-tool", "libsecret-tools"),
+    ("/usr/bin/fido2-token", "fido2-tools"),
 ];
 
 /// The program under test.
