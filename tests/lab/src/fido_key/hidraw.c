@@ -5,6 +5,8 @@
 // FOLDER/dev/hidrawN is a Unix socket of type SEQPACKET that carries its reports. Nothing is remembered: a descriptor is a
 // key's when its other end is a socket in FOLDER/dev, so closing, duplicating and handing down need no care.
 //
+// Without TAPVAULT_LAB_HIDRAW a program finds no keys, not even the machine's own, and nothing else is another for it.
+//
 // What it can't show: permissions other than "nobody may" (mode 000), udev's events, programs that make system calls
 // without the C library. The guest is for that.
 
@@ -100,8 +102,13 @@ static int open_key(const char *place, int flags) {
 OPEN(open)
 OPEN(open64)
 
+// All of FOLDER/dev is keys, so who looks through /dev finds nothing else there.
 DIR *opendir(const char *path) {
     char place[PATH_MAX];
+    if (folder() && !strcmp(path, "/dev")) {
+        snprintf(place, sizeof place, "%s/dev", folder());
+        return HIDDEN(opendir)(place);
+    }
     return HIDDEN(opendir)(in_truth(path, place));
 }
 

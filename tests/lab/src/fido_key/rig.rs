@@ -25,6 +25,9 @@ use super::{client::Control, shim};
 /// What the shim reads to find the rig.
 pub const FOLDER_VARIABLE: &str = "TAPVAULT_LAB_HIDRAW";
 
+/// By which the loader puts the shim before a program's own libraries.
+pub const PRELOAD_VARIABLE: &str = "LD_PRELOAD";
+
 /// Where the program `fido-key` is, when it isn't near the test's own executable.
 pub const PROGRAM_VARIABLE: &str = "TAPVAULT_FIDO_KEY";
 
@@ -204,7 +207,7 @@ impl FidoRig {
 
     /// What a program's environment needs to see the keys.
     pub fn environment(&self) -> [(&'static str, &Path); 2] {
-        [("LD_PRELOAD", &self.shim), (FOLDER_VARIABLE, &self.folder)]
+        [(PRELOAD_VARIABLE, &self.shim), (FOLDER_VARIABLE, &self.folder)]
     }
 
     pub fn key(&self, index: usize) -> &Control {
@@ -309,6 +312,11 @@ pub fn program() -> Result<PathBuf, FidoRigError> {
     candidates
         .find(|candidate| candidate.is_file())
         .ok_or(FidoRigError::NoProgram)
+}
+
+/// What a program's environment needs to see no keys, not even the machine's own: the library without a folder.
+pub fn no_keys() -> Result<(&'static str, PathBuf), FidoRigError> {
+    Ok((PRELOAD_VARIABLE, shim::library()?))
 }
 
 /// Why there is no rig.
