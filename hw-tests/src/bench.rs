@@ -1,6 +1,5 @@
 //! What a scenario works with: the built program, a vault that is thrown away, the stand-in for AWS, and the person.
 
-use crate::oath;
 use serde_json::Value;
 use std::env;
 use std::ffi::OsStr;
@@ -8,28 +7,26 @@ use std::io::{Write, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tapvault_lab::aws_standin::{Standin, World};
+use tapvault_lab::fido_key::rig::{FOLDER_VARIABLE, PRELOAD_VARIABLE};
 use tempfile::TempDir;
 
-/// What of the person's environment the programs need; everything else could reach a real vault or a real account.
-const KEPT: [&str; 5] = ["PATH", "TERM", "LANG", "PCSCLITE_CSOCK_NAME", "DBUS_SYSTEM_BUS_ADDRESS"];
+/// What of the person's environment the programs need; everything else could reach a real vault or a real account. The last two
+/// bring a soft FIDO2 key.
+const KEPT: [&str; 7] = [
+    "PATH",
+    "TERM",
+    "LANG",
+    "PCSCLITE_CSOCK_NAME",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    PRELOAD_VARIABLE,
+    FOLDER_VARIABLE,
+];
 
 /// See the module's words.
 pub struct Bench {
     folder: TempDir,
     aws: Standin,
     program: PathBuf,
-    serial: u32,
-    slot: Option<u8>,
-    /// The slot that holds the key, in hexadecimal, once there is one.
-    used: Option<String>,
-    account: OnToken,
-}
-
-/// Whether the OATH account of these scenarios is on the token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OnToken {
-    Yes,
-    No,
 }
 
 /// What a program left behind.
@@ -41,7 +38,7 @@ pub struct Ran {
 }
 
 impl Bench {
-    pub fn new(serial: u32, slot: Option<u8>) -> Result<Self, String> {
+    pub fn new() -> Result<Self, String> {
         let program = beside_us("tapvault")?;
         let folder = tempfile::tempdir().map_err(|error| format!("no folder to work in: {error}"))?;
         // Each scenario asks for the PIN; an agent would hold it.
@@ -53,10 +50,6 @@ impl Bench {
             folder,
             aws: Standin::start(World::sample()),
             program,
-            serial,
-            slot,
-            used: None,
-            account: OnToken::No,
         })
     }
 
@@ -64,87 +57,24 @@ impl Bench {
         &self.aws
     }
 
-    pub fn serial(&self) -> u32 {
-        self.serial
-    }
-
-    pub fn wanted_slot(&self) -> Option<u8> {
-        self.slot
-    }
-
     /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn slot_words(&self) -> String {
-        self.slot.map_or_else(
-            || "the first free retired slot".to_owned(),
-            |slot| format!("retired slot {slot}"),
-        )
-    }
-
-    pub fn enrolled(&mut self, slot: String) {
-        self.used = Some(slot);
-    }
-
-    pub fn is_enrolled(&self) -> bool {
-        self.used.is_some()
-    }
-
-    pub fn put_account(&mut self) {
-        self.account = OnToken::Yes;
-    }
-
-    pub fn deleted_account(&mut self) {
-        self.account = OnToken::No;
-    }
-
-    pub fn has_account(&self) -> bool {
-        self.account == OnToken::Yes
-    }
-
-    /// How the account goes away if no scenario deletes it.
-    pub fn deletion(&self) -> String {
-        format!(
-            "this deletes it: ykman --device {} oath accounts delete '{}'",
-            self.serial,
-            oath::ACCOUNT
-        )
-    }
-
-    /// What is left on the token, and how it goes away.
-    pub fn farewell(&self) -> String {
-        match self.account {
-            OnToken::No => self.farewell_to_key(),
-            OnToken::Yes => format!(
-                "The OATH account is still on the token; {}\n{}",
-                self.deletion(),
-                self.farewell_to_key()
-            ),
-        }
-    }
-
-    fn farewell_to_key(&self) -> String {
-        let Some(slot) = &self.used else {
-            return "Nothing of this is known to be on the token; `ykman piv info` shows its slots.".to_owned();
-        };
-        let ykman = format!("ykman --device {} piv", self.serial);
-        format!(
-            "Slot {slot} of YubiKey {} keeps the key and its certificate. To take them out again:\n    \
-             {ykman} keys delete {slot}            (firmware 5.7 and later)\n    \
-             {ykman} certificates delete {slot}\n\
-             Older firmware can't delete a key: without its certificate it is of no use, and a new key replaces it.",
-            self.serial
-        )
-    }
-
     /// Says something and waits for Enter.
     pub fn wait_for_enter(&self, words: &str) {
+        self.ask(words);
+    }
+
+    /// Asks for a line.
+    pub fn ask(&self, words: &str) -> String {
         print!("   {words}: ");
+        let mut line = String::new();
         // a terminal that went away ends the program at the next line
         let _ = stdout().flush();
-        let _ = stdin().read_line(&mut String::new());
+        let _ = stdin().read_line(&mut line);
+        line.trim().to_owned()
     }
 
     /// Runs tapvault. What it asks, it asks at the person's own terminal.

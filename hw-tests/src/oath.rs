@@ -2,8 +2,8 @@
 //!
 //! They speak to the token through tapvault's own token room. A token whose OATH applet has a password is left alone.
 
-use crate::bench::Bench;
-use crate::scenarios::{Outcome, same};
+use crate::piv::Piv;
+use crate::scenarios::{Outcome, Token, same};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tapvault::token::card::Readers;
 use tapvault::token::oath::{Account, AccountName, Algorithm, Digits, Lock, NewAccount, Oath, Seed, TimeStep, Touch};
@@ -21,11 +21,11 @@ const CODE: &str = "287082";
 /// How long other programs are waited for.
 const WAIT: Duration = Duration::from_secs(5);
 
-pub fn put(bench: &mut Bench) -> Result<Outcome, String> {
-    let before = with_oath(bench, |oath| oath.accounts(now()))?;
+pub fn put(piv: &mut Piv) -> Result<Outcome, String> {
+    let before = with_oath(piv, |oath| oath.accounts(now()))?;
     let Some(before) = before else { return Ok(locked()) };
     if before.iter().any(|account| account.name == name()) {
-        return Err(format!("an earlier run has left its account; {}", bench.deletion()));
+        return Err(format!("an earlier run has left its account; {}", piv.deletion()));
     }
     let new = NewAccount {
         name: name(),
@@ -34,13 +34,13 @@ pub fn put(bench: &mut Bench) -> Result<Outcome, String> {
         touch: Touch::Required,
         seed: Seed::new(Zeroizing::new(SEED.to_vec())),
     };
-    let put = with_oath(bench, |oath| {
+    let put = with_oath(piv, |oath| {
         oath.put(&new)?;
         let again = oath.put(&new);
         Ok((again, oath.accounts(now())?))
     })?;
     let Some((again, after)) = put else { return Ok(locked()) };
-    bench.put_account();
+    piv.put_account();
     if !matches!(again, Err(Error::Oath(OathFault::AccountExists { .. }))) {
         return Err(format!("putting it twice gave {again:?}"));
     }
@@ -54,15 +54,15 @@ pub fn put(bench: &mut Bench) -> Result<Outcome, String> {
     )
 }
 
-pub fn calculate(bench: &mut Bench) -> Result<Outcome, String> {
-    match code(bench)? {
+pub fn calculate(piv: &mut Piv) -> Result<Outcome, String> {
+    match code(piv)? {
         None => Ok(locked()),
         Some(result) => same("code", &result.map_err(|error| error.to_string())?, CODE),
     }
 }
 
-pub fn withhold_touch(bench: &mut Bench) -> Result<Outcome, String> {
-    match code(bench)? {
+pub fn withhold_touch(piv: &mut Piv) -> Result<Outcome, String> {
+    match code(piv)? {
         None => Ok(locked()),
         Some(Err(Error::NoTouch { waited })) => {
             println!("   it blinked for {} s", waited.as_secs());
@@ -72,10 +72,10 @@ pub fn withhold_touch(bench: &mut Bench) -> Result<Outcome, String> {
     }
 }
 
-pub fn pull_out(bench: &mut Bench) -> Result<Outcome, String> {
-    let result = code(bench);
+pub fn pull_out(piv: &mut Piv) -> Result<Outcome, String> {
+    let result = code(piv);
     // whatever came of it: what follows needs the token
-    bench.wait_for_enter("plug the token in again, then Enter");
+    piv.bench().wait_for_enter("plug the token in again, then Enter");
     match result? {
         None => Ok(locked()),
         Some(Err(Error::Removed)) => Ok(Outcome::Passed),
@@ -83,11 +83,11 @@ pub fn pull_out(bench: &mut Bench) -> Result<Outcome, String> {
     }
 }
 
-pub fn delete(bench: &mut Bench) -> Result<Outcome, String> {
-    if !bench.has_account() {
+pub fn delete(piv: &mut Piv) -> Result<Outcome, String> {
+    if !piv.has_account() {
         return Ok(Outcome::LeftOut("there is no account of ours on the token".to_owned()));
     }
-    let left = with_oath(bench, |oath| {
+    let left = with_oath(piv, |oath| {
         oath.delete(&name())?;
         oath.accounts(now())
     })?;
@@ -95,7 +95,7 @@ pub fn delete(bench: &mut Bench) -> Result<Outcome, String> {
     if left.iter().any(|account| account.name == name()) {
         return Err("the account is still there".to_owned());
     }
-    bench.deleted_account();
+    piv.deleted_account();
     Ok(Outcome::Passed)
 }
 
@@ -111,11 +111,11 @@ fn locked() -> Outcome {
 type Calculated = Result<String, Error>;
 
 /// The code of our account; `None` behind a password. Nothing is calculated before our account is seen to be there.
-fn code(bench: &Bench) -> Result<Option<Calculated>, String> {
-    if !bench.has_account() {
+fn code(piv: &Piv) -> Result<Option<Calculated>, String> {
+    if !piv.has_account() {
         return Err("the account was not put".to_owned());
     }
-    with_oath(bench, |oath| {
+    with_oath(piv, |oath| {
         let accounts: Vec<Account> = oath.accounts(now())?;
         let ours = accounts.iter().find(|account| account.name == name());
         let Some(ours) = ours else {
@@ -124,16 +124,16 @@ fn code(bench: &Bench) -> Result<Option<Calculated>, String> {
             }
             .into()));
         };
-        println!("   touch YubiKey {} for a code", bench.serial());
+        println!("   touch YubiKey {} for a code", piv.serial());
         Ok(oath.calculate(ours, STEP).map(|code| code.text.expose().to_owned()))
     })
 }
 
 /// Runs `work` on the applet of the one token that was named; `None` if it has a password.
-fn with_oath<R>(bench: &Bench, work: impl FnOnce(&mut Oath<'_>) -> Result<R, Error>) -> Result<Option<R>, String> {
+fn with_oath<R>(piv: &Piv, work: impl FnOnce(&mut Oath<'_>) -> Result<R, Error>) -> Result<Option<R>, String> {
     let run = || {
         let readers = Readers::open()?;
-        let mut card = discover::connect(&readers, Serial(bench.serial()), WAIT)?;
+        let mut card = discover::connect(&readers, Serial(piv.serial()), WAIT)?;
         let mut transaction = card.transaction(WAIT)?;
         let mut oath = Oath::select(&mut transaction)?;
         match oath.lock() {

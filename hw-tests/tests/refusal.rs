@@ -1,4 +1,4 @@
-//! Without being told to twice, by the feature and by a serial number, the program touches no token.
+//! Without being told to twice, by the feature and by naming it, the program touches no token.
 
 use std::process::{Command, Output};
 
@@ -24,11 +24,12 @@ fn refused(output: &Output, words: &str) {
 #[cfg(not(feature = "hardware"))]
 fn without_the_feature_even_a_serial_number_is_not_enough() {
     refused(&run(&["--serial", "14000001"]), "without the feature `hardware`");
+    refused(&run(&["--fido2", "/dev/hidraw0"]), "without the feature `hardware`");
 }
 
 #[test]
 #[cfg(feature = "hardware")]
-fn without_a_serial_number_the_feature_is_not_enough() {
+fn without_a_name_the_feature_is_not_enough() {
     refused(&run(&[]), "which token?");
 }
 
@@ -36,4 +37,5 @@ fn without_a_serial_number_the_feature_is_not_enough() {
 #[cfg(feature = "hardware")]
 fn without_a_terminal_nothing_starts() {
     refused(&run(&["--serial", "14000001"]), "run it at a terminal");
+    refused(&run(&["--fido2", "/dev/hidraw0"]), "run it at a terminal");
 }

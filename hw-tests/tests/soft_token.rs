@@ -1,20 +1,19 @@
-//! The scenarios on a soft token, with a program in the person's place: so that they are known to work before they meet a
+//! The scenarios on soft tokens, with a program in the person's place: so that they are known to work before they meet a
 //! real token, and to write to it what they say and nothing else.
 
-use std::env;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+mod player;
+
+use player::{PIN, Player, SECOND, SECOND_PIN, WRONG_PIN};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use tapvault_lab::soft_token::body::AutoTouch;
-use tapvault_lab::soft_token::client::Control;
+use tapvault_lab::fido_key::rig::{FidoRig, KeySpec};
 use tapvault_lab::soft_token::firmware::Firmware;
 use tapvault_lab::soft_token::rig::{Rig, SOCKET_VARIABLE, TokenSpec};
-use tapvault_lab::terminal::wait_until_silent;
 
 const SERIAL: u32 = 14_000_001;
-const PIN: &str = "654321";
-const WRONG_PIN: &str = "111111";
+/// Long enough for a busy machine to notice that the token waits.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// RFC 4226, appendix D: the seed in base32, and the first code.
 const RFC_SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const RFC_FIRST: &str = "755224";
@@ -48,8 +47,7 @@ fn every_scenario_passes_on_a_soft_token_with_firmware_5_4_3() {
 
 fn passes_on(firmware: Firmware) {
     let dir = tempfile::tempdir().expect("a folder");
-    // long enough for a busy machine to notice that the token waits
-    let spec = TokenSpec::new(SERIAL, firmware).touch_timeout(Duration::from_secs(3));
+    let spec = TokenSpec::new(SERIAL, firmware).touch_timeout(PATIENCE);
     let rig = Rig::start(&dir.path().join("rig"), &[spec]).unwrap_or_else(|error| panic!("{error}"));
     let serial = SERIAL.to_string();
     // As a person did it long ago: tapvault refuses the factory's.
@@ -75,7 +73,8 @@ fn passes_on(firmware: Firmware) {
     );
     let mark = rig.token(0).mark().expect("answers");
 
-    let (shown, ok) = Player::new(&rig, dir.path().join("tty")).play();
+    let mut player = Player::new(vec![rig.token(0)], dir.path().join("tty"));
+    let (shown, ok) = player.play(&["--serial", &serial], [(SOCKET_VARIABLE, rig.socket())]);
 
     assert!(ok && shown.contains("14 passed, 0 failed, 0 skipped"), "{shown}");
     let log = rig.token(0).log_since(mark).expect("answers");
@@ -106,135 +105,103 @@ fn ykman(rig: &Rig, words: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What is on the screen, and what is done about it.
-enum Cue {
-    /// A scenario begins.
-    Begin,
-    Pin,
-    PluginPin,
-    Touch,
-    PlugIn,
-}
-
-const CUES: [(&str, Cue); 5] = [
-    ("Enter goes on: ", Cue::Begin),
-    ("tries left): ", Cue::Pin),
-    ("Enter PIN for YubiKey", Cue::PluginPin),
-    ("touch YubiKey", Cue::Touch),
-    ("plug the token in again, then Enter: ", Cue::PlugIn),
+/// What may be asked of a FIDO2 token (CTAP 2.1, 6), as the journal names it: nothing that sets, changes, resets or manages.
+const HARMLESS: [&str; 9] = [
+    "init",
+    "get-info",
+    "make-credential",
+    "get-assertion",
+    "client-pin get-retries",
+    "client-pin get-key-agreement",
+    "client-pin get-pin-token",
+    "client-pin get-pin-token-with-permissions",
+    "client-pin get-uv-retries",
 ];
 
-/// The person: reads the screen, types, touches, pulls the token out.
-struct Player<'a> {
-    token: &'a Control,
-    socket: PathBuf,
-    /// Holds the terminal's name, once there is one.
-    tty: PathBuf,
-    scenario: String,
-    pin_was_wrong: bool,
-}
+#[test]
+fn every_scenario_passes_on_two_soft_fido2_tokens() {
+    let keys = [KeySpec::new("FIRST001"), KeySpec::new(SECOND).removed()];
+    let keys = keys.map(|key| key.touch_timeout(PATIENCE));
+    let dir = tempfile::tempdir().expect("a folder");
+    let rig = FidoRig::start(&dir.path().join("rig"), &keys).unwrap_or_else(|error| panic!("{error}"));
+    set_pin(&rig, 0, PIN);
+    rig.key(1).insert().expect("plugged in");
+    set_pin(&rig, 1, SECOND_PIN);
+    rig.key(1).remove().expect("pulled out");
+    let marks = [0, 1].map(|number| rig.key(number).mark().expect("answers"));
 
-impl<'a> Player<'a> {
-    fn new(rig: &'a Rig, tty: PathBuf) -> Self {
-        Self {
-            token: rig.token(0),
-            socket: rig.socket(),
-            tty,
-            scenario: String::new(),
-            pin_was_wrong: false,
-        }
-    }
+    let mut player = Player::new(vec![rig.key(0), rig.key(1)], dir.path().join("tty"));
+    let (shown, ok) = player.play(&["--fido2", "/dev/hidraw0"], rig.environment());
 
-    /// Returns what was on the screen, and whether the program was content.
-    fn play(&mut self) -> (String, bool) {
-        let program = env!("CARGO_BIN_EXE_tapvault-hw-tests");
-        // a question that nobody expects must not hang the test
-        let command = format!(
-            "tty >{}; exec timeout --foreground 240 {program} --serial {SERIAL}",
-            self.tty.display()
-        );
-        let mut child = Command::new("script")
-            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
-            .env("PATH", path_with_tools())
-            .env(SOCKET_VARIABLE, &self.socket)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("script, of the Debian package bsdutils");
-        let mut keyboard = child.stdin.take().expect("piped");
-        let mut screen = child.stdout.take().expect("piped");
-
-        let (mut shown, mut done) = (Vec::new(), 0);
-        let mut buffer = [0; 1024];
-        while let Ok(count @ 1..) = screen.read(&mut buffer) {
-            shown.extend_from_slice(&buffer[..count]);
-            while let Some(end) = self.answer(&String::from_utf8_lossy(&shown[done..]), &mut keyboard) {
-                done += end;
-            }
-        }
-        let content = child.wait().expect("waited for").success();
-        (String::from_utf8_lossy(&shown).into_owned(), content)
-    }
-
-    /// Does what the first cue in this part of the screen asks for; returns where it ends.
-    fn answer(&mut self, part: &str, keyboard: &mut ChildStdin) -> Option<usize> {
-        let found = CUES
-            .iter()
-            .filter_map(|(words, cue)| Some((part.find(words)? + words.len(), cue)));
-        let (end, cue) = found.min_by_key(|(end, _)| *end)?;
-        match cue {
-            Cue::Begin => {
-                self.begin(&part[..end]);
-                type_line(keyboard, "");
-            }
-            Cue::Pin | Cue::PluginPin => {
-                wait_until_silent(&self.tty);
-                type_line(keyboard, self.pin());
-            }
-            Cue::Touch if self.scenario.starts_with("the token is pulled out") => {
-                self.token.wait_for_touch(Duration::from_secs(10)).expect("it blinks");
-                self.token.remove().expect("answers");
-            }
-            // touched by itself, or left alone
-            Cue::Touch => {}
-            Cue::PlugIn => {
-                self.token.insert().expect("recognised");
-                type_line(keyboard, "");
-            }
-        }
-        Some(end)
-    }
-
-    fn begin(&mut self, part: &str) {
-        let start = part.rfind("== ").expect("a scenario has a name") + "== ".len();
-        self.scenario = part[start..].lines().next().unwrap_or_default().trim_end().to_owned();
-        let touches = match self.scenario.as_str() {
-            "a touch is withheld"
-            | "the token is pulled out"
-            | "a touch for a code is withheld"
-            | "the token is pulled out before a code" => AutoTouch::Off,
-            _ => AutoTouch::Always(Duration::from_millis(50)),
-        };
-        self.token.auto_touch(touches).expect("answers");
-    }
-
-    fn pin(&mut self) -> &'static str {
-        if self.scenario == "a PIN is wrong" && !self.pin_was_wrong {
-            self.pin_was_wrong = true;
-            return WRONG_PIN;
-        }
-        PIN
+    assert!(ok && shown.contains("9 passed, 0 failed, 0 skipped"), "{shown}");
+    for (number, mark) in marks.into_iter().enumerate() {
+        let log = rig.key(number).log_since(mark).expect("answers");
+        let asked: Vec<&str> = log.iter().map(|entry| entry.command.as_str()).collect();
+        let harmful: Vec<&&str> = asked.iter().filter(|command| !HARMLESS.contains(command)).collect();
+        assert!(harmful.is_empty(), "{harmful:?}");
+        let made = asked.iter().filter(|command| **command == "make-credential").count();
+        assert_eq!(made, 1, "{asked:?}");
+        assert_eq!(rig.key(number).counts().expect("answers").pin.refused, [1, 0][number]);
+        rig.key(number).insert().expect("plugged in");
+        // what would be stored there would stay
+        let stored = fido2_token(&rig, &["-L", "-r", &node(&rig, number)], &[[PIN, SECOND_PIN][number]]);
+        assert_eq!(stored, Ok(String::new()));
     }
 }
 
-fn type_line(keyboard: &mut ChildStdin, line: &str) {
-    // who has gone says so by its exit code
-    let _ = writeln!(keyboard, "{line}");
+#[test]
+fn with_three_pin_tries_left_none_is_spent_on_a_soft_fido2_token() {
+    let key = KeySpec::without_serial().touch_timeout(PATIENCE);
+    let dir = tempfile::tempdir().expect("a folder");
+    let rig = FidoRig::start(&dir.path().join("rig"), &[key]).unwrap_or_else(|error| panic!("{error}"));
+    set_pin(&rig, 0, PIN);
+    // Eight at first, and again after each right one. After three wrong ones in a row it wants to be plugged in anew.
+    let spend = || {
+        for wrong in 0..5 {
+            if wrong % 2 == 0 {
+                rig.key(0).remove().expect("pulled out");
+                rig.key(0).insert().expect("plugged in");
+            }
+            fido2_token(&rig, &["-L", "-r", &node(&rig, 0)], &[WRONG_PIN]).expect_err("a wrong PIN");
+        }
+    };
+
+    let mut player = Player::new(vec![rig.key(0)], dir.path().join("tty")).meanwhile("a PIN is wrong", &spend);
+    let (shown, ok) = player.play(&["--fido2", "/dev/hidraw0"], rig.environment());
+
+    assert!(ok && shown.contains("7 passed, 0 failed, 2 skipped"), "{shown}");
+    assert!(shown.contains("none is to be spent"), "{shown}");
+    assert_eq!(rig.key(0).counts().expect("answers").pin.refused, 5);
 }
 
-/// The path with the folder where tests/setup puts age-plugin-yubikey.
-fn path_with_tools() -> std::ffi::OsString {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin");
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::join_paths([tools].into_iter().chain(env::split_paths(&path))).expect("folders")
+/// What a person has done to a token before.
+fn set_pin(rig: &FidoRig, number: usize, pin: &str) {
+    fido2_token(rig, &["-S", &node(rig, number)], &[pin, pin]).expect("a first PIN");
+}
+
+fn node(rig: &FidoRig, number: usize) -> String {
+    rig.node(number).seen_as().display().to_string()
+}
+
+/// Runs fido2-token with these lines typed; what it printed, or its complaint.
+fn fido2_token(rig: &FidoRig, words: &[&str], typed: &[&str]) -> Result<String, String> {
+    // in a session of its own it asks no terminal
+    let mut child = Command::new("setsid")
+        .args(["--wait", "fido2-token"])
+        .args(words)
+        .envs(rig.environment())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("setsid, of the Debian package util-linux");
+    let mut keyboard = child.stdin.take().expect("piped");
+    keyboard.write_all((typed.join("\n") + "\n").as_bytes()).expect("typed");
+    drop(keyboard);
+    let output = child.wait_with_output().expect("waited for");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
 }
