@@ -230,9 +230,10 @@ impl<'a> Board<'a> {
         config.max_resident_credential_count = Some(RESIDENT_CREDENTIALS);
         let mut authenticator = Authenticator::new(client, Finger(key), config);
         while power.is_on() && key.is_inserted() {
-            if !dispatch.poll(&mut [&mut authenticator]) {
-                thread::park_timeout(IDLE);
-            }
+            dispatch.poll(&mut [&mut authenticator]);
+            // Also after an answer: until the other thread has taken it, asking for the next request would only keep a core
+            // busy, and where there is one core, from that thread.
+            thread::park_timeout(IDLE);
         }
     }
 }
