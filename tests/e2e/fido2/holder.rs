@@ -123,7 +123,12 @@ fn a_token_whose_pin_is_not_for_keys_takes_only_a_finger() {
     assert!(doctor.stdout.contains("takes no PIN for keys"), "{doctor}");
     known(&bench);
     bench.tapvault(["key", "enroll", "fido2"]).run().success().touches(3);
+    bench
+        .fido2(0)
+        .set_pin_use(PinUse::Everything)
+        .expect("for the tool that looks at the outputs");
     know_outputs(&bench, FIDO2_PIN);
+    bench.fido2(0).set_pin_use(PinUse::Administration).expect("so");
     bench.add("prod", ANA);
     opens_asking(&bench, 0);
     unknown(&bench);

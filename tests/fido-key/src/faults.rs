@@ -155,7 +155,9 @@ fn scrambled(data: &[u8], seed: u32) -> Vec<u8> {
             1 => data[place] = below(256) as u8,
             2 => data.truncate(place),
             3 => data.insert(place, below(256) as u8),
-            _ => drop(data.remove(place)),
+            _ => {
+                data.remove(place);
+            }
         }
     }
     data

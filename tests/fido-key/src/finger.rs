@@ -10,7 +10,7 @@ use aes::{
 };
 use ciborium::Value;
 use hmac::{Hmac, Mac};
-use p256::{EncodedPoint, PublicKey, ecdh::EphemeralSecret, elliptic_curve::sec1::FromEncodedPoint};
+use p256::{EncodedPoint, FieldBytes, PublicKey, ecdh::EphemeralSecret, elliptic_curve::sec1::FromEncodedPoint};
 use rand_core::OsRng;
 use sha2::{Digest, Sha256};
 use tapvault_lab::fido_key::{
@@ -167,7 +167,7 @@ impl Detour {
         let shared = Sha256::digest(ours.diffie_hellman(&theirs).raw_secret_bytes()).into();
         self.shared = Some(shared);
         let point = EncodedPoint::from(ours.public_key());
-        let coordinate = |bytes: Option<&GenericArray<u8, _>>| bytes.map(|bytes| Value::Bytes(bytes.to_vec()));
+        let coordinate = |bytes: Option<&FieldBytes>| bytes.map(|bytes| Value::Bytes(bytes.to_vec()));
         // CTAP 2.1, 6.5.6: a COSE key, with the members in this order.
         let key = [
             (1, 2.into()),
@@ -193,7 +193,7 @@ impl Detour {
         let places = Places::of(command(&self.held))?;
         let mut request = members(&self.held.data[1..]);
         let hash = member(&request, places.client_data_hash)?.as_bytes()?.clone();
-        let mut proof = Hmac::<Sha256>::new_from_slice(&token).ok()?;
+        let mut proof = <Hmac<Sha256> as Mac>::new_from_slice(&token).ok()?;
         proof.update(&hash);
         let proof = proof.finalize().into_bytes()[..BLOCK].to_vec();
         for (name, value) in &mut request {
