@@ -29,6 +29,16 @@ tell() {
     fido-key tell "/run/$tell_name.sock" "$@"
 }
 
+# until_there FILE: waits for a node that the kernel makes.
+until_there() {
+    there_tries=500
+    while [ ! -e "$1" ]; do
+        there_tries=$((there_tries - 1))
+        [ $there_tries -gt 0 ] || fail "$1 does not appear"
+        usleep 20000
+    done
+}
+
 # as_ana COMMAND: as somebody who is not root.
 as_ana() {
     su ana -c "$1"
@@ -43,6 +53,17 @@ check() {
     else
         fail "$check_what"
     fi
+}
+
+# section WORDS: what comes now, and when.
+section() {
+    read -r section_seconds _ </proc/uptime
+    echo "-- $1 ($section_seconds s)"
+}
+
+# hand_over NAME: the test that started the guest gets standard input under this name.
+hand_over() {
+    echo "$1 $(base64 -w 0)" >/dev/ttyS1
 }
 
 fail() {

@@ -13,9 +13,14 @@
 //!
 //! Inside are Debian's kernel for virtual machines, busybox, root and somebody called ana, and the programs that are
 //! named, with their libraries. The test is a shell script, run by root with the words of `guest/words.sh`: `plug`,
-//! `tell`, `as_ana`, `check`. It has no network and no disk; what it leaves behind is its console.
+//! `tell`, `as_ana`, `check` and others. It has no network and no disk; what it leaves behind is its console, and what it
+//! gives to `hand_over`.
+//!
+//! Its clock counts instructions and jumps over idle time. So a machine that is busy with other things makes it slow, but
+//! nothing in it is late, and waiting in vain costs nothing.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -24,10 +29,14 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
 use super::rig::FidoRigError;
 
-/// An idle machine needs some twenty seconds for a whole test; one that does ten things at once far more.
-const DEADLINE: Duration = Duration::from_secs(300);
+/// An idle machine needs less than a minute for a whole test; one that does ten things at once far more.
+const DEADLINE: Duration = Duration::from_secs(900);
+/// 4 ns for each instruction, about what emulation takes for them.
+const CLOCK: &str = "shift=2,sleep=off";
 const MEMORY: &str = "768";
 const SETUP: &str = "bash tests/setup fido";
 /// The line with which init ends.
@@ -55,6 +64,8 @@ pub struct Console {
     pub text: String,
     /// The test's exit code; `None` if the guest did not get that far in time.
     pub status: Option<i32>,
+    /// What it handed over, by name.
+    pub handed: BTreeMap<String, Vec<u8>>,
 }
 
 impl Guest {
@@ -91,7 +102,13 @@ impl Guest {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let kernel = repository().join("target/fido-guest/vmlinuz");
-        for needed in NEEDED.map(Path::new).into_iter().chain([kernel.as_path()]) {
+        let programs = self.programs.iter().map(PathBuf::as_path);
+        for needed in NEEDED
+            .map(Path::new)
+            .into_iter()
+            .chain([kernel.as_path()])
+            .chain(programs)
+        {
             if !needed.exists() {
                 return Err(FidoRigError::Missing {
                     what: needed.display().to_string(),
@@ -101,12 +118,17 @@ impl Guest {
         }
         let folder = Folder::new()?;
         let image = self.image(&folder.0)?;
-        let text = self.boot(&kernel, &image)?;
+        let handed = folder.0.join("handed");
+        let text = self.boot(&kernel, &image, &handed)?;
         let status = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix(STATUS))
             .find_map(|status| status.parse().ok());
-        Ok(Console { text, status })
+        Ok(Console {
+            text,
+            status,
+            handed: read_handed(&fs::read(&handed).unwrap_or_default()),
+        })
     }
 
     fn image(&self, folder: &Path) -> Result<PathBuf, FidoRigError> {
@@ -143,7 +165,7 @@ impl Guest {
     }
 
     /// Everything that the guest's console said. At the deadline it is switched off, and when this thread ends.
-    fn boot(&self, kernel: &Path, image: &Path) -> io::Result<String> {
+    fn boot(&self, kernel: &Path, image: &Path, handed: &Path) -> io::Result<String> {
         let output = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "timeout", "--signal=KILL"])
             .arg(self.deadline.as_secs().to_string())
@@ -151,6 +173,7 @@ impl Guest {
             .args(["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"])
             // Emulation alone: it is there on every machine, and KVM need not be what it seems inside of virtual ones.
             .args(["-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", MEMORY])
+            .args(["-icount", CLOCK])
             .args([
                 "-nodefaults",
                 "-no-user-config",
@@ -159,7 +182,9 @@ impl Guest {
                 "none",
                 "-serial",
                 "stdio",
+                "-serial",
             ])
+            .arg(format!("file:{}", handed.display()))
             .arg("-kernel")
             .arg(kernel)
             .arg("-initrd")
@@ -175,6 +200,17 @@ impl Guest {
         text.push_str(&String::from_utf8_lossy(&output.stderr));
         Ok(text)
     }
+}
+
+/// Lines of a name and what was handed over under it, in base64. A guest that was switched off may leave none, or half of one.
+fn read_handed(text: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    String::from_utf8_lossy(text)
+        .lines()
+        .filter_map(|line| {
+            let (name, bytes) = line.trim().split_once(' ')?;
+            Some((name.to_owned(), BASE64_STANDARD.decode(bytes).ok()?))
+        })
+        .collect()
 }
 
 /// Goes with this value.
