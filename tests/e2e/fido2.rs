@@ -2,6 +2,7 @@
 
 mod agent;
 mod faults;
+mod guest;
 mod holder;
 mod keys;
 mod refusals;
