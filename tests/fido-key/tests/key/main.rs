@@ -3,6 +3,5 @@
 mod bench;
 mod faults;
 mod firmware;
-mod guest;
 mod hand;
 mod outsiders;
