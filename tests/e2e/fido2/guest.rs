@@ -23,6 +23,7 @@ fn all_is_done_on_real_nodes_by_somebody_who_is_not_root() {
     let fido_key = rig::program().unwrap_or_else(|error| panic!("{error}"));
     let console = Guest::new(include_str!("guest.sh"))
         .program(Path::new(env!("CARGO_BIN_EXE_tapvault")))
+        .program(Path::new(env!("CARGO_BIN_EXE_tapvault-engine")))
         .program(&fido_key)
         .program(Path::new("/usr/bin/fido2-token"))
         .program(Path::new("/usr/bin/fido2-assert"))
