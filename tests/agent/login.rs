@@ -1,10 +1,12 @@
 //! What logind says, and what others say in its name.
 
-use crate::system_bus::{self, LOGIND, Logind, OURS, SystemBus, THEIRS};
+use crate::probe_process::{self, Probe};
 use std::{
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
+use tapvault_lab::logind::{self, LOGIND, Logind, OURS, SystemBus, THEIRS};
 
 const SUSPENDED: &str = "ended: Suspended";
 const LOCKED: &str = "ended: ScreenLocked";
@@ -12,11 +14,22 @@ const LOCKED: &str = "ended: ScreenLocked";
 /// Longer than a signal takes, on a busy machine too.
 const A_WHILE: Duration = Duration::from_millis(700);
 
+/// A probe to which this is the system bus.
+fn on(bus: &SystemBus) -> Probe {
+    let mut command = Command::new(probe_process::path());
+    command.arg("watch").env("DBUS_SYSTEM_BUS_ADDRESS", bus.address());
+    // No smart card service: this is not about tokens.
+    command.env("PCSCLITE_CSOCK_NAME", "/nonexistent/pcscd.comm");
+    let probe = Probe::start(&mut command);
+    assert_eq!(probe.next(), "watching");
+    probe
+}
+
 #[test]
 fn a_suspend_is_told_before_it_may_happen_and_the_next_one_too() {
     let bus = SystemBus::started();
     let logind = Logind::log_in(&bus);
-    let probe = bus.probe();
+    let probe = on(&bus);
     for _ in 0..2 {
         let delay = logind.delay();
         assert_eq!(
@@ -37,7 +50,7 @@ fn a_suspend_is_told_before_it_may_happen_and_the_next_one_too() {
 fn a_locked_session_of_ours_is_told_and_nobody_elses() {
     let bus = SystemBus::started();
     let logind = Logind::log_in(&bus);
-    let probe = bus.probe();
+    let probe = on(&bus);
     let _delay = logind.delay();
     logind.lock(THEIRS);
     logind.hint(THEIRS, true);
@@ -59,7 +72,7 @@ fn a_locked_session_of_ours_is_told_and_nobody_elses() {
 fn who_does_not_own_loginds_name_is_not_believed() {
     let bus = SystemBus::started();
     let logind = Logind::log_in(&bus);
-    let probe = bus.probe();
+    let probe = on(&bus);
     let delay = logind.delay();
     let impostor = bus.stranger();
     let name = bus.name_of(probe.id());
@@ -75,9 +88,9 @@ fn who_does_not_own_loginds_name_is_not_believed() {
             &change,
         );
         sent.expect("it is sent");
-        system_bus::prepare_for_sleep(&impostor, to, true);
-        system_bus::lock(&impostor, to, OURS);
-        system_bus::hint(&impostor, to, OURS, true);
+        logind::prepare_for_sleep(&impostor, to, true);
+        logind::lock(&impostor, to, OURS);
+        logind::hint(&impostor, to, OURS, true);
     }
     assert_eq!(probe.within(A_WHILE), None);
     assert!(delay.is_held());
@@ -88,7 +101,7 @@ fn who_does_not_own_loginds_name_is_not_believed() {
 #[test]
 fn another_logind_is_met_as_the_first_one_was_and_a_screen_locked_meanwhile_is_told() {
     let bus = SystemBus::started();
-    let probe = bus.probe();
+    let probe = on(&bus);
     assert_eq!(probe.within(A_WHILE), None, "there is none yet");
     let first = Logind::log_in(&bus);
     let delay = first.delay();
@@ -105,13 +118,13 @@ fn another_logind_is_met_as_the_first_one_was_and_a_screen_locked_meanwhile_is_t
 #[test]
 fn a_session_that_cant_be_asked_for_its_user_counts_as_ours() {
     let bus = SystemBus::started();
-    let probe = bus.probe();
+    let probe = on(&bus);
     for logind in [bus.clueless(), bus.stranger()] {
         logind.request_name(LOGIND).expect("a name");
         let deadline = Instant::now() + Duration::from_secs(20);
         // Until the probe listens, and has waited in vain for answers.
         while {
-            system_bus::lock(&logind, None, OURS);
+            logind::lock(&logind, None, OURS);
             probe.within(A_WHILE).is_none_or(|line| line != LOCKED)
         } {
             assert!(Instant::now() < deadline, "it is never told");
@@ -124,13 +137,13 @@ fn a_session_that_cant_be_asked_for_its_user_counts_as_ours() {
 fn a_flood_of_false_signals_hides_no_true_one() {
     let bus = SystemBus::started();
     let logind = Logind::log_in(&bus);
-    let probe = bus.probe();
+    let probe = on(&bus);
     let _delay = logind.delay();
     let name = bus.name_of(probe.id());
     let impostor = bus.stranger();
     for round in 0..3 {
         for _ in 0..400 {
-            system_bus::lock(&impostor, Some(&name), OURS);
+            logind::lock(&impostor, Some(&name), OURS);
         }
         logind.lock(OURS);
         assert_eq!(probe.next(), LOCKED, "round {round}");
@@ -141,7 +154,7 @@ fn a_flood_of_false_signals_hides_no_true_one() {
 #[test]
 fn a_bus_that_closes_is_waited_for_without_hurry() {
     let mut bus = SystemBus::place();
-    let probe = bus.probe();
+    let probe = on(&bus);
     assert_eq!(probe.within(A_WHILE), None, "there is none yet");
     for _ in 0..2 {
         bus.start();

@@ -5,4 +5,3 @@ mod faketime;
 mod locked;
 mod login;
 mod probe_process;
-mod system_bus;

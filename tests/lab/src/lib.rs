@@ -2,5 +2,6 @@
 
 pub mod aws_standin;
 pub mod fido_key;
+pub mod logind;
 pub mod soft_token;
 pub mod terminal;

@@ -1,6 +1,5 @@
 //! A bus in the place of the system's, and somebody on it in the place of logind.
 
-use crate::probe_process::{self, Probe};
 use std::{
     fs,
     io::Read,
@@ -85,7 +84,8 @@ impl SystemBus {
         self.dir.path().join("bus")
     }
 
-    fn address(&self) -> String {
+    /// What `DBUS_SYSTEM_BUS_ADDRESS` is to be for who shall be on it.
+    pub fn address(&self) -> String {
         format!("unix:path={}", self.socket().display())
     }
 
@@ -123,17 +123,6 @@ impl SystemBus {
             name.starts_with(':') && ask("GetConnectionUnixProcessID", name).body().deserialize().ok() == Some(process)
         });
         own.next().expect("the process is on the bus")
-    }
-
-    /// The probe, to which this is the system bus.
-    pub fn probe(&self) -> Probe {
-        let mut command = Command::new(probe_process::path());
-        command.arg("watch").env("DBUS_SYSTEM_BUS_ADDRESS", self.address());
-        // No smart card service: this is not about tokens.
-        command.env("PCSCLITE_CSOCK_NAME", self.dir.path().join("no pcscd"));
-        let probe = Probe::start(&mut command);
-        assert_eq!(probe.next(), "watching");
-        probe
     }
 }
 
@@ -249,6 +238,30 @@ pub fn hint(by: &Connection, to: Option<&str>, session: &str, locked: bool) {
     let unknown: [&str; 0] = [];
     let body = (SESSION, changed, &unknown[..]);
     let sent = by.emit_signal(to, session, PROPERTIES, "PropertiesChanged", &body);
+    sent.expect("it is sent");
+}
+
+/// Signals of logind's names with contents that they don't have.
+pub fn nonsense(by: &Connection) {
+    let (path, interface) = MANAGER;
+    let words = "x".repeat(100_000);
+    let send = |path: &str, interface: &str, member: &str| {
+        let sent = by.emit_signal(None::<&str>, path, interface, member, &words.as_str());
+        sent.expect("it is sent");
+    };
+    send(path, interface, "PrepareForSleep");
+    send(OURS, interface, "PrepareForSleep");
+    send(OURS, PROPERTIES, "PropertiesChanged");
+    send(path, SESSION, "Lock");
+    let empty = std::collections::HashMap::<&str, Value<'_>>::new();
+    let unknown: [&str; 0] = [];
+    let sent = by.emit_signal(
+        None::<&str>,
+        OURS,
+        PROPERTIES,
+        "PropertiesChanged",
+        &("", empty, &unknown[..]),
+    );
     sent.expect("it is sent");
 }
 
