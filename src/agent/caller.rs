@@ -2,13 +2,14 @@
 
 use super::asker::Asker;
 use super::protocol::frame::{self, Frame};
-use super::protocol::{Answer, Program, Question, Screen, Word};
+use super::protocol::{Answer, Program, Question, SIGN_OF_LIFE, Screen, Word};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prompt::{Asks, Helper, nobody};
 use crate::secret::SecretText;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a client may take to accept a frame: it reads all the time.
@@ -25,7 +26,7 @@ const MOST_ANSWERS: usize = 64;
 
 /// A client that waits.
 pub struct Caller {
-    stream: UnixStream,
+    stream: Arc<UnixStream>,
     /// Who it is.
     pub asker: Asker,
     /// Where its lines land.
@@ -54,7 +55,7 @@ enum Pending {
 
 impl Caller {
     /// The client at the other end of `stream`.
-    pub fn new(stream: UnixStream, asker: Asker, screen: Screen, debug: bool) -> Self {
+    pub fn new(stream: Arc<UnixStream>, asker: Asker, screen: Screen, debug: bool) -> Self {
         // Without it a client that never reads would hold up others.
         let _ = stream.set_write_timeout(Some(WRITE_PATIENCE));
         Caller {
@@ -144,9 +145,12 @@ impl Caller {
         }
     }
 
-    /// Reads what the client sends until it goes: its answers, and nothing else.
+    /// Reads what the client sends until it goes: its answers, and nothing else. Tells it meanwhile that it is not forgotten.
     pub fn listen(&self) {
         for _ in 0..MOST_ANSWERS {
+            while !self.stirs_within(SIGN_OF_LIFE) {
+                self.send(&Word::Heard, &[]);
+            }
             let given = match frame::read(&self.stream, None, FRAME_PATIENCE) {
                 Ok(Some(frame)) => answer(&frame),
                 Ok(None) | Err(_) => break,
@@ -161,6 +165,17 @@ impl Caller {
             self.answered.notify_all();
         }
         self.leave();
+    }
+
+    /// Whether it says something, or is gone, within that time.
+    fn stirs_within(&self, time: Duration) -> bool {
+        let time = Timespec::try_from(time).expect("seconds");
+        match poll(&mut [PollFd::new(&*self.stream, PollFlags::IN)], Some(&time)) {
+            Ok(number) => number > 0,
+            Err(rustix::io::Errno::INTR) => false,
+            // What is wrong with it, reading tells.
+            Err(_) => true,
+        }
     }
 
     /// It waits no longer: whoever waits for its answer is told.

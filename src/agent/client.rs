@@ -1,14 +1,16 @@
 //! Asks the agent for credentials and is the person's side meanwhile: shows its words, asks its questions, runs the programs that
 //! the config names. Starts an agent if there is none; does without one where there can be none.
 
+mod aside;
+mod silence;
 mod start;
 
 use super::place::Place;
 use super::protocol::frame::{self, Frame};
 use super::protocol::plan::Plan;
 use super::protocol::{
-    Answer, Failure, Folders, Greeting, NETWORK, NO_TOKEN, Opening, Program, Question, Request, Screen, Spoken, Status,
-    USER, Wants, Word,
+    Answer, Failure, Folders, Greeting, NETWORK, NO_TOKEN, Opening, Program, Question, READ_FROM_PROCESS, Request,
+    Screen, Spoken, USER, Wants, Word,
 };
 use super::run::Wanted;
 use crate::chain::Chain;
@@ -27,13 +29,11 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+pub use aside::{lock, status};
 pub use start::detach;
 
 /// How long an agent may take to say that it has understood; one that is stopped would never.
 const FIRST_WORD: Duration = Duration::from_secs(10);
-
-/// How long it may be silent between two words. A touch and its second chance take 30 s, and others may come first.
-const BETWEEN_WORDS: Duration = Duration::from_secs(600);
 
 /// How long a frame that has begun may take.
 const FRAME_PATIENCE: Duration = Duration::from_secs(5);
@@ -85,56 +85,6 @@ pub fn credentials(
             .note(&format!("nothing is leased, for that takes the agent: {refused}"));
     }
     alone(ctx, vault, chain, Wanted { lease: 0, ..wanted })
-}
-
-/// What the agent holds and does; `None` when none runs.
-///
-/// # Errors
-/// When it does not answer.
-pub fn status(ctx: &Context) -> Result<Option<Status>> {
-    match short(ctx, Wants::Status)? {
-        Some(Word::Status(status)) => Ok(Some(*status)),
-        Some(other) => Err(unexpected(&other)),
-        None => Ok(None),
-    }
-}
-
-/// Ends leases of `profile`, or all leases and PINs. Says how many of each; `None` when no agent runs.
-///
-/// # Errors
-/// When it does not answer.
-pub fn lock(ctx: &Context, profile: Option<String>) -> Result<Option<(usize, usize)>> {
-    match short(ctx, Wants::Lock { profile })? {
-        Some(Word::Locked { leases, pins }) => Ok(Some((leases, pins))),
-        Some(Word::OtherVersion(theirs)) if theirs.is_older_than(&Greeting::ours()) => {
-            ctx.dialogue.note(&format!(
-                "an agent of version {} made room for this one; what it held has ended",
-                theirs.version
-            ));
-            Ok(None)
-        }
-        Some(other) => Err(unexpected(&other)),
-        None => Ok(None),
-    }
-}
-
-/// A question that the agent answers at once.
-fn short(ctx: &Context, wants: Wants) -> Result<Option<Word>> {
-    let Some(stream) = Place::of(&ctx.paths).connect()? else {
-        return Ok(None);
-    };
-    let greeting = Greeting::ours();
-    frame::write(&stream, &Opening { greeting, wants }, &[])?;
-    let frame = frame::read(&stream, Some(FIRST_WORD), FRAME_PATIENCE).map_err(|error| {
-        error
-            .within("the agent does not answer")
-            .hint("end its process; what it holds ends with it")
-    })?;
-    match frame {
-        Some(frame) => frame.parse().map(Some),
-        // It ended at this moment, and holds nothing any more.
-        None => Ok(None),
-    }
 }
 
 fn unexpected(word: &Word) -> Error {
@@ -202,11 +152,18 @@ impl Asked {
             let value = |name: &&str| Some(((*name).to_owned(), ctx.env.text(name)?.to_owned()));
             names.iter().filter_map(value).collect()
         };
+        let network = set(&NETWORK);
+        let is_relative = |name: &&str| network.get(*name).is_some_and(|path| !path.starts_with('/'));
+        if let Some(name) = READ_FROM_PROCESS.into_iter().find(|name| is_relative(&name)) {
+            return Err(format!(
+                "{name} is relative, and the agent has another working directory"
+            ));
+        }
         let code = wanted.codes.given.clone();
         let request = Request {
             folders: Folders::of(&ctx.paths),
             plan,
-            network: set(&NETWORK),
+            network,
             user: set(&USER),
             command: match &wanted.action {
                 Action::Run(words) => Some(shown(words)),
@@ -290,13 +247,20 @@ impl Asked {
             Err(error) => return Ok(Talk::Ended(Outcome::Elsewhere(error.message().to_owned()))),
         }
         let mut awaited: Option<Awaited<'_>> = None;
-        let mut patience = FIRST_WORD;
+        let mut heard = false;
         loop {
-            let frame = match frame::read(stream, Some(patience), FRAME_PATIENCE) {
+            if heard && let Err(silent) = silence::outlast(stream) {
+                let error = silence::stands_still(stream, silent);
+                return Err(match self.code {
+                    Some(_) => error.hint("the code may be spent: take the next one"),
+                    None => error,
+                });
+            }
+            let frame = match frame::read(stream, Some(FIRST_WORD), FRAME_PATIENCE) {
                 Ok(Some(frame)) => frame,
-                Ok(None) if patience == FIRST_WORD => return Ok(Talk::Unheard),
+                Ok(None) if !heard => return Ok(Talk::Unheard),
                 Ok(None) => return Ok(Talk::Broken),
-                Err(error) if patience == FIRST_WORD => {
+                Err(error) if !heard => {
                     // It took long, and will next time: the person should know.
                     let words = "the agent does not answer as it should; going on without it";
                     ctx.dialogue.tell(&format!("{words}: {}", error.message()));
@@ -304,11 +268,11 @@ impl Asked {
                 }
                 Err(error) => return Err(error.hint("--no-agent does it without the agent")),
             };
-            patience = BETWEEN_WORDS;
+            let first = !std::mem::replace(&mut heard, true);
             match frame.parse()? {
                 // It takes longer than an answer from memory.
                 Word::Heard => {
-                    if let Some(patience) = self.patience {
+                    if let Some(patience) = self.patience.filter(|_| first) {
                         ctx.dialogue.pace().limit(patience);
                     }
                 }

@@ -14,12 +14,16 @@ use jiff::Timestamp;
 use plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Raised when a frame changes its meaning. Another version of the program counts as another protocol too.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// This program's version, as both sides tell it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How often the agent tells a client who waits that it is still there.
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// Who speaks: the only part of the first frame that every version understands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -194,7 +198,7 @@ pub enum Word {
     OtherVersion(Greeting),
     /// It can't serve this request, for the reason given; the client does it by itself.
     Elsewhere(String),
-    /// The request is understood, and worked on.
+    /// The request is understood, and worked on; said again every [`SIGN_OF_LIFE`] as long as it is.
     Heard,
     /// A line for the person.
     Say {

@@ -195,7 +195,7 @@ impl Server {
                 let Ok(body) = first.text() else { return };
                 // It may be long, and the client may stay for long.
                 drop(first);
-                let Ok(stream) = stream.try_clone() else { return };
+                let stream = Arc::clone(stream);
                 let caller = Arc::new(Caller::new(stream, asker, request.screen.clone(), request.debug));
                 if self.requests.fetch_add(1, Ordering::SeqCst) < MOST_REQUESTS {
                     self.agent.touch_activity();

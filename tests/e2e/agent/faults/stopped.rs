@@ -1,9 +1,10 @@
 //! The agent stands still, or is told to end.
 
-use super::super::{agent_pid, export, until, until_waiting, with_prod};
+use super::super::joining::path_with_tapvault;
+use super::super::{SOON, agent_pid, export, until, until_waiting, with_prod};
 use super::{agents, agents_below, has_ended, runtime, socket, until_ended, withhold};
 use rustix::process::{Pid, Signal, kill_process};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A process that stands still until the value is dropped: it could not end with the bench of a test that fails.
 struct Stopped(Pid);
@@ -42,6 +43,69 @@ fn one_that_stands_still_is_gone_around_in_a_bounded_time() {
     drop(stopped);
     until("it answers again", || agent_pid(&bench) == Some(agent));
     export(&bench, "prod").wait().success();
+}
+
+#[test]
+fn who_was_heard_by_one_that_then_stands_still_is_told_in_half_a_minute() {
+    let bench = with_prod();
+    withhold(&bench);
+    let run = bench.tapvault(["exec", "prod", "--", "true"]).start();
+    bench.token().wait_for_touch(SOON).expect("it blinks");
+    let agent = agent_pid(&bench).expect("an agent");
+    let stopped = Stopped::process(agent);
+    let out = run.wait().fails(1, "other");
+    assert!(out.took < Duration::from_secs(60), "{out}");
+    let pid = agent.as_raw_nonzero();
+    out.says("the agent has said nothing for 30 s")
+        .says(&format!("kill -9 {pid}"))
+        .releases_nothing();
+    kill_process(agent, Signal::KILL).expect("as it was told");
+    drop(stopped);
+    until_ended(agent);
+    bench.touch_by_itself();
+    let again = bench.tapvault(["exec", "prod", "--", "true"]).run().success();
+    again.does_not_say("the agent");
+}
+
+#[test]
+fn one_that_works_and_has_nothing_to_say_is_waited_for() {
+    let bench = with_prod();
+    bench.withhold_touches();
+    // Missed twice, which takes longer than silence is borne.
+    let patience = Duration::from_secs(20);
+    bench.token().set_touch_timeout(patience).expect("patient");
+    let exec = || {
+        let line = "tapvault exec prod -- true; exit $?";
+        let shell = bench.program("/bin/sh", ["-c", line]);
+        shell.env("PATH", path_with_tapvault(&bench)).start()
+    };
+    let first = exec();
+    until_waiting(&bench, 1);
+    let second = exec();
+    first.wait().fails(6, "no-touch");
+    bench.touch_by_itself();
+    let second = second.wait().success();
+    assert!(second.took > patience * 2, "{second}");
+}
+
+#[test]
+fn a_client_that_stands_still_keeps_nobody_else_waiting() {
+    let bench = with_prod();
+    withhold(&bench);
+    let still = export(&bench, "prod");
+    until_waiting(&bench, 1);
+    let other = export(&bench, "prod");
+    until_waiting(&bench, 2);
+    bench.token().wait_for_touch(SOON).expect("it blinks");
+    let stopped = Stopped::process(still.pid());
+    let touched = Instant::now();
+    bench.touch_by_itself();
+    other.wait().success();
+    // Nor one that comes later, with a touch of its own.
+    export(&bench, "prod").wait().success();
+    assert!(touched.elapsed() < SOON, "{:?}", touched.elapsed());
+    drop(stopped);
+    still.wait().success();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Other users, even where folder and socket let them in.
 
-use super::{opened_up, others_are_served, with_agent};
+use super::{Stage, opened_up, others_are_served, with_agent};
 
 /// Asks for the status and prints what comes back; "connected" first.
 const ASK: &str = r#"
@@ -44,4 +44,31 @@ fn another_user_is_not_answered() {
         "{own}"
     );
     others_are_served(&bench, agent);
+}
+
+/// "ended 0 leases" from a client that was never heard would be believed.
+#[test]
+fn lock_says_nothing_was_ended_only_if_nobody_is_there() {
+    let (bench, _) = with_agent();
+    let stage = Stage::beside(&bench);
+    let listener = stage.listen();
+    let closes = std::thread::spawn(move || {
+        for stream in listener.incoming().take(20) {
+            drop(stream);
+        }
+    });
+    for line in [&["lock"][..], &["status"]] {
+        let run = bench.tapvault(line).env("XDG_RUNTIME_DIR", &stage.run);
+        let out = run.run().fails(1, "other");
+        out.says("the agent closes every connection without an answer")
+            .releases_nothing();
+    }
+    closes.join().expect("both tried as often");
+    let out = bench
+        .tapvault(["lock"])
+        .env("XDG_RUNTIME_DIR", &stage.run)
+        .run()
+        .success();
+    assert_eq!(out.stdout, "ended 0 leases, dropped 0 PINs\n");
+    std::fs::remove_dir_all(&stage.run).expect("the stage goes");
 }
