@@ -8,6 +8,7 @@ use crate::vault::name::hex;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -27,9 +28,9 @@ pub struct Place {
 pub struct SocketId(u64, u64);
 
 impl Folders {
-    /// Those of `paths`, as text.
+    /// Those of `paths`, as text: two that differ only in bytes that are none stay two.
     pub fn of(paths: &Paths) -> Self {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let text = |path: &Path| path.as_os_str().as_bytes().escape_ascii().to_string();
         Folders {
             config: text(&paths.config),
             vault: text(&paths.vault),
@@ -78,8 +79,27 @@ impl Place {
     /// # Errors
     /// When nothing can be written there.
     pub fn claim(&self) -> Result<Option<Lock>> {
+        self.refuse_anothers()?;
         self.folder.ensure()?;
         self.folder.try_lock_called(&format!("{}.lock", self.name))
+    }
+
+    /// Refuses a runtime folder of another user, as a root shell has it that keeps the environment: it would let its owner
+    /// put something else in our place, and our folder would keep its owner's own agent out.
+    fn refuse_anothers(&self) -> Result<()> {
+        let Some(above) = self.folder.path().parent() else {
+            return Ok(());
+        };
+        // A missing one is made, with the user as its owner. What root owns is everybody's, like /tmp.
+        let owner = std::fs::metadata(above).map(|metadata| metadata.uid());
+        match owner {
+            Ok(owner) if owner != 0 && owner != rustix::process::geteuid().as_raw() => Err(Error::new(
+                ErrorKind::Damaged,
+                format!("{} belongs to another user", above.display()),
+            )
+            .hint("unset XDG_RUNTIME_DIR, or set it to a folder of your own")),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Listens there. Call it with the place claimed: a socket that is left from an agent that was killed is replaced.

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A connection to an agent that was started now, or by somebody else at this moment. The error is why there is none.
 pub fn started(ctx: &Context, place: &Place) -> std::result::Result<UnixStream, String> {
     for _ in 0..TRIES {
-        let said = start()?;
+        let said = start(ctx)?;
         ctx.debug(|| format!("started an agent: {said}"));
         match place.connect() {
             Ok(Some(stream)) => return Ok(stream),
@@ -39,11 +39,15 @@ pub fn started(ctx: &Context, place: &Place) -> std::result::Result<UnixStream, 
 }
 
 /// Starts one, and waits for what it says.
-fn start() -> std::result::Result<String, String> {
+fn start(ctx: &Context) -> std::result::Result<String, String> {
     let program = programs::engine().map_err(|error| error.message().to_owned())?;
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {
         command.env_remove(name);
+    }
+    // It may be relative, and the agent has another working directory.
+    if let (Some(_), Some(root)) = (ctx.env.os("TAPVAULT_HOME"), ctx.paths.config.parent()) {
+        command.env("TAPVAULT_HOME", root);
     }
     let mut child = command
         .args(["agent", "--detach"])

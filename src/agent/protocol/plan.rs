@@ -187,7 +187,7 @@ impl PlannedAddress {
             fips: maybe(&address.fips, |fips| *fips),
             dualstack: maybe(&address.dualstack, |dualstack| *dualstack),
             legacy_sts: maybe(&address.sts_regional, |sts| *sts == StsRegional::Legacy),
-            ca_bundle: maybe(&address.ca_bundle, String::clone),
+            ca_bundle: maybe(&address.ca_bundle, |bundle| whole(bundle)),
         }
     }
 
@@ -206,6 +206,13 @@ impl PlannedAddress {
             ca_bundle: heard(&self.ca_bundle, |bundle| Ok(bundle.clone()))?,
         })
     }
+}
+
+/// The path from the root on: the agent has a working directory of its own, and what is relative means another file to each caller.
+fn whole(path: &str) -> String {
+    let whole = std::path::absolute(path).ok();
+    let whole = whole.and_then(|whole| whole.into_os_string().into_string().ok());
+    whole.unwrap_or_else(|| path.to_owned())
 }
 
 fn said<T, U>(sourced: &Sourced<T>, value: impl Fn(&T) -> U) -> Said<U> {
