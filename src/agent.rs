@@ -113,12 +113,12 @@ impl Agent {
         (leases, pins)
     }
 
-    /// Holds a PIN that a run has brought, unless everything was ended while it ran.
-    fn keep_pin(&self, began: Instant, token: &str, pin: &SecretText) {
+    /// Holds a PIN that a run has brought, unless everything was ended while it ran. The error is that no memory can be locked.
+    fn keep_pin(&self, began: Instant, token: &str, pin: &SecretText) -> Result<()> {
         let ended = unpoisoned(&self.ended);
-        if self.holds_pins.load(Ordering::SeqCst) && *ended <= began {
-            // Where no memory can be locked it is typed again next time.
-            let _ = self.pins.hold(token, pin, self.now());
+        match self.holds_pins.load(Ordering::SeqCst) && *ended <= began {
+            true => self.pins.hold(token, pin, self.now()),
+            false => Ok(()),
         }
     }
 

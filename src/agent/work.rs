@@ -2,6 +2,7 @@
 
 use super::Agent;
 use super::asker::Asker;
+use super::audience::Audience;
 use super::caller::{Caller, given_up};
 use super::flight::{Candidate, Course, Flight, Terms};
 use super::lease::{Files, LeaseKey, NewLease};
@@ -16,7 +17,7 @@ use crate::credential::Credentials;
 use crate::error::{Error, Result};
 use crate::presence::Action;
 use crate::profile::ProfileName;
-use crate::prompt::{Dialogue, Person};
+use crate::prompt::{Dialogue, Person, Voice};
 use crate::render::{Format, render};
 use crate::secret::SecretText;
 use crate::vault::Vault;
@@ -169,6 +170,7 @@ fn work(
         keeper: Some(Arc::new(Shared {
             agent: Arc::clone(agent),
             began: flight.began,
+            audience: Arc::clone(&flight.audience),
         })),
     };
     let key = match request.key {
@@ -221,6 +223,7 @@ fn work(
 struct Shared {
     agent: Arc<Agent>,
     began: Instant,
+    audience: Arc<Audience>,
 }
 
 impl Keeper for Shared {
@@ -233,7 +236,11 @@ impl Keeper for Shared {
     }
 
     fn keep_pin(&self, token: &str, pin: &SecretText) {
-        self.agent.keep_pin(self.began, token, pin);
+        if let Err(error) = self.agent.keep_pin(self.began, token, pin) {
+            // Else nobody would know why it is asked for each time.
+            let line = format!("the PIN is not held: {}", error.message());
+            self.audience.say(Voice::Tell, &line);
+        }
     }
 
     fn drop_pin(&self, token: &str) {
