@@ -6,6 +6,8 @@ mod guests;
 mod joining;
 mod leases;
 mod shown;
+mod surroundings;
+mod touchless;
 
 use crate::bench::run::Running;
 use crate::bench::{ANA, Bench};

@@ -6,6 +6,7 @@ mod killed;
 mod pins;
 mod places;
 mod pulled;
+mod screen;
 mod sealed_off;
 mod starting;
 mod stopped;

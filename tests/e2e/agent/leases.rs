@@ -178,3 +178,23 @@ fn who_joins_a_request_without_a_lease_is_told_that_nothing_is_leased() {
     second.wait().success().says("nothing is leased");
     assert_eq!(status(&bench)["leases"], json!([]));
 }
+
+#[test]
+fn lock_while_fifty_wait_disturbs_none_of_them_and_holds_nothing_for_them() {
+    let bench = with_prod();
+    bench.withhold_touches();
+    let patience = std::time::Duration::from_secs(15);
+    bench.token().set_touch_timeout(patience).expect("patient");
+    let line = ["exec", "--lease", "15m", "prod", "--", "true"];
+    let runs: Vec<_> = (0..50).map(|_| bench.tapvault(line).start()).collect();
+    until_waiting(&bench, 50);
+    bench.token().wait_for_touch(SOON).expect("it blinks");
+    let out = bench.tapvault(["lock"]).run().success();
+    assert!(out.stdout.starts_with("ended 0 leases, dropped "), "{out}");
+    bench.touch_by_itself();
+    for run in runs {
+        run.wait().success();
+    }
+    let status = status(&bench);
+    assert_eq!((&status["leases"], &status["pins"]), (&json!([]), &json!([])));
+}
