@@ -18,7 +18,7 @@ fn garbage_is_not_answered() {
         let sent = match round % 3 {
             0 => garbage,
             1 => frame(&garbage, b""),
-            _ => frame(br#"{"protocol":1}"#, &garbage),
+            _ => frame(br#"{"protocol":2}"#, &garbage),
         };
         // It may be cut off before all is sent.
         let _ = stream.write_all(&sent);
@@ -38,9 +38,9 @@ fn heads_that_are_json_and_no_request_are_not_answered() {
         "[]".to_owned(),
         "{}".to_owned(),
         deep,
-        format!(r#"{{"protocol":1,"version":"{version}"}}"#),
-        format!(r#"{{"protocol":1,"version":"{version}","wants":"everything"}}"#),
-        format!(r#"{{"protocol":1,"version":"{version}","wants":{{"credentials":{{}}}}}}"#),
+        format!(r#"{{"protocol":2,"version":"{version}"}}"#),
+        format!(r#"{{"protocol":2,"version":"{version}","wants":"everything"}}"#),
+        format!(r#"{{"protocol":2,"version":"{version}","wants":{{"credentials":{{}}}}}}"#),
         format!(r#"{{"protocol":-1,"version":"{version}","wants":"status"}}"#),
     ] {
         let mut stream = connect(&bench);

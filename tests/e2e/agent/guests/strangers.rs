@@ -8,7 +8,7 @@ import json, os, socket, struct, sys
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(10)
 s.connect(sys.argv[1])
-head = json.dumps({"protocol": 1, "version": sys.argv[2], "wants": "status"}).encode()
+head = json.dumps({"protocol": 2, "version": sys.argv[2], "wants": "status"}).encode()
 print("connected as", os.getuid())
 try:
     s.sendall(struct.pack(">II", len(head), 0) + head)
