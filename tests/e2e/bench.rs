@@ -73,6 +73,8 @@ pub struct Bench {
     // The rig ends before its folder is deleted: fields are dropped in this order.
     rig: Option<Rig>,
     fido2: Option<FidoRig>,
+    /// By which programs see the FIDO2 tokens of the bench, or none.
+    nodes: Vec<(&'static str, PathBuf)>,
     aws: Standin,
     state: Mutex<State>,
     folders: Folders,
@@ -333,7 +335,7 @@ impl Bench {
                 }
             }
         }
-        for (name, value) in self.fido2.iter().flat_map(FidoRig::environment) {
+        for (name, value) in &self.nodes {
             environment.insert(name.into(), value.into());
         }
         environment.extend(self.state().everywhere.clone());

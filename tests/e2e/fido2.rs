@@ -10,6 +10,7 @@ mod several;
 
 use crate::bench::{ANA, Bench, PYTHON};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fs;
 use tapvault_lab::fido_key::rig::KeySpec;
 
@@ -291,6 +292,22 @@ fn export_prints_nothing_of_the_childs_and_debug_no_data() {
         .success();
     assert!(exported.json()["AccessKeyId"].is_string());
     exported.says("debug: FIDO2: Soft FIDO2 key FIDO0001 at /dev/hidraw0");
+}
+
+#[test]
+fn a_bench_without_fido2_tokens_sees_none_of_the_machines_either() {
+    let bench = Bench::setup().no_token().start();
+    let log = bench.root().join("strace.log");
+    let strace = ["-f", "-qq", "-e", "trace=open,openat", "-o"];
+    let doctor = [log.as_os_str(), bench.tapvault_path().as_ref(), "doctor".as_ref()];
+    let line = strace.iter().map(OsStr::new).chain(doctor);
+    bench.program("/usr/bin/strace", line).run();
+    let calls = fs::read_to_string(log).expect("strace's log");
+    assert!(calls.contains("config.toml"), "doctor ran: {calls}");
+    assert!(
+        !calls.contains("/sys/class/hidraw") && !calls.contains("/dev/hidraw"),
+        "{calls}"
+    );
 }
 
 #[test]

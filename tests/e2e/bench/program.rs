@@ -48,7 +48,17 @@ pub fn fido2_tool() -> PathBuf {
 /// Fails in words that say what to do if something is missing.
 pub fn check() {
     static CHECKED: OnceLock<Result<(), String>> = OnceLock::new();
-    if let Err(missing) = CHECKED.get_or_init(look) {
+    fail_if_missing(CHECKED.get_or_init(look));
+}
+
+/// The same for what only benches with FIDO2 tokens need: a firmware is large to build.
+pub fn check_fido2() {
+    static CHECKED: OnceLock<Result<(), String>> = OnceLock::new();
+    fail_if_missing(CHECKED.get_or_init(look_for_fido2));
+}
+
+fn fail_if_missing(looked: &Result<(), String>) {
+    if let Err(missing) = looked {
         panic!("{missing}");
     }
 }
@@ -62,22 +72,47 @@ fn look() -> Result<(), String> {
     if !Path::new(PYTHON).exists() {
         return Err(format!("{PYTHON} is missing: bash tests/setup test"));
     }
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/src");
+    // Cargo builds the lab's library for these tests, but not its programs.
+    let lab = lab();
     for name in ["soft-token", "card-client"] {
-        let built = beside(name).metadata().and_then(|metadata| metadata.modified());
-        // Cargo builds the lab's library for these tests, but not its programs.
-        let own = sources.join(format!("bin/{name}.rs"));
-        if built.is_ok_and(|built| built >= newest(&sources).max(changed(&own))) {
-            continue;
-        }
-        return Err(format!(
-            "the lab's program {name} is not built, or is older than its source: cargo build -p tapvault-lab --bins"
-        ));
-    }
-    if !fido2_tool().exists() {
-        return Err("the example fido2-tool is not built: cargo build --examples".into());
+        let own = source(&format!("tests/lab/src/bin/{name}.rs"));
+        fresh(
+            &beside(name),
+            lab.max(changed(&own)),
+            "cargo build -p tapvault-lab --bins",
+        )?;
     }
     Ok(())
+}
+
+fn look_for_fido2() -> Result<(), String> {
+    let key = newest(&source("tests/fido-key/src"));
+    fresh(
+        &beside("fido-key"),
+        lab().max(key),
+        "cargo build -p tapvault-fido-key --bins",
+    )?;
+    let tool = changed(&source("tests/fido2/tool.rs"));
+    fresh(&fido2_tool(), tool, "cargo build --examples")
+}
+
+/// Whether a program is there and not older than what it is built of.
+fn fresh(program: &Path, sources: SystemTime, build: &str) -> Result<(), String> {
+    let built = program.metadata().and_then(|metadata| metadata.modified());
+    match built {
+        Ok(built) if built >= sources => Ok(()),
+        Ok(_) => Err(format!("{} is older than its source: {build}", program.display())),
+        Err(_) => Err(format!("{} is not built: {build}", program.display())),
+    }
+}
+
+/// When the lab's library was changed.
+fn lab() -> SystemTime {
+    newest(&source("tests/lab/src"))
+}
+
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 fn beside(name: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 use tapvault_lab::aws_standin::{Standin, World};
-use tapvault_lab::fido_key::rig::{FidoRig, KeySpec};
+use tapvault_lab::fido_key::rig::{self, FidoRig, KeySpec};
 use tapvault_lab::soft_token::firmware::Firmware;
 use tapvault_lab::soft_token::rig::{Rig, TokenSpec};
 
@@ -118,15 +118,24 @@ impl Setup {
             Rig::start(&root.join("rig"), &tokens).unwrap_or_else(|error| panic!("no rig for the tokens: {error}"))
         });
         let fido2 = (!self.fido2.is_empty()).then(|| {
+            program::check_fido2();
             FidoRig::start(&root.join("fido2"), &self.fido2)
                 .unwrap_or_else(|error| panic!("no rig for the FIDO2 tokens: {error}"))
         });
+        // A token of whoever runs the tests is none of ours.
+        let nodes = match &fido2 {
+            Some(rig) => rig.environment().map(|(name, path)| (name, path.to_owned())).to_vec(),
+            None => {
+                vec![rig::no_keys().unwrap_or_else(|error| panic!("the machine's own keys can't be hidden: {error}"))]
+            }
+        };
         let mut secrets = Secrets::default();
         let world = World::sample();
         world.accounts.iter().for_each(|account| secrets.of_account(account));
         let bench = Bench {
             rig,
             fido2,
+            nodes,
             aws: Standin::start(world),
             state: Mutex::new(State {
                 secrets,

@@ -48,11 +48,7 @@ impl Crowd {
             .aws()
             .fault(Fault::on("GetSessionToken").every().delay(STS, When::Before));
         bench.aws().clear_calls();
-        let surroundings = Surroundings {
-            environment: bench.environment(),
-            folder: bench.home(),
-            stdin: None,
-        };
+        let surroundings = Surroundings::of(&bench);
         let touches = || u64::from(token.counts().expect("counts").touches.given);
         let before = touches();
         let bare = surroundings.time_together(&["/bin/true"], number);

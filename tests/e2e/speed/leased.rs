@@ -29,11 +29,7 @@ impl Leased {
         let bench = Bench::setup().agent().start();
         bench.enroll();
         bench.add("prod", ANA).success();
-        let surroundings = Surroundings {
-            environment: bench.environment(),
-            folder: bench.home(),
-            stdin: None,
-        };
+        let surroundings = Surroundings::of(&bench);
         surroundings.time(&[program, "exec", "--lease", "12h", "prod", "--", "/bin/true"]);
         let limit = bench.hand().join("limit");
         compile(&limit);

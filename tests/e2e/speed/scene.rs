@@ -121,11 +121,7 @@ impl Scene {
                 .auto_touch(AutoTouch::Always(Duration::ZERO))
                 .expect("the token listens");
         }
-        let small = Surroundings {
-            environment: bench.environment(),
-            folder: bench.home(),
-            stdin: None,
-        };
+        let small = Surroundings::of(&bench);
         let stdin = bench.hand().join("one-opening");
         fs::write(&stdin, one_opening()).expect("the input of card-client");
         let program = program.to_str().expect("a path in UTF-8").to_owned();

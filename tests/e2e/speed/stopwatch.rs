@@ -1,14 +1,16 @@
 //! One run of a program, from its start until it has ended and been waited for.
 
+use crate::bench::Bench;
 use crate::bench::terminal::Pty;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tapvault_lab::fido_key::rig::PRELOAD_VARIABLE;
 
 /// GNU time, which tells a program's peak memory.
 const TIME: &str = "/usr/bin/time";
@@ -25,6 +27,17 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// A bench's, without what keeps the machine's own FIDO2 tokens away from tests: it would be measured at each start of a program.
+    pub fn of(bench: &Bench) -> Self {
+        let mut environment = bench.environment();
+        environment.remove(OsStr::new(PRELOAD_VARIABLE));
+        Surroundings {
+            environment,
+            folder: bench.home(),
+            stdin: None,
+        }
+    }
+
     /// The same with one more variable.
     pub fn with(&self, name: &str, value: impl Into<OsString>) -> Self {
         let mut environment = self.environment.clone();
