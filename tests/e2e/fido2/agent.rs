@@ -68,3 +68,26 @@ fn a_lease_takes_no_touch_and_lock_ends_it() {
         .touches(1);
     assert_eq!(out.pinentry_asked(), 1, "{out}");
 }
+
+#[test]
+fn a_token_that_is_pulled_out_ends_the_lease_and_the_pin() {
+    let bench = bench_with_prod();
+    let leasing = ["exec", "--lease", "15m", "prod", "--", "true"];
+    bench.tapvault(leasing).run().success().touches(1);
+    bench.fido2(0).remove().expect("pulled out");
+    let start = Instant::now();
+    loop {
+        let status = bench.tapvault(["status", "--json"]).run().success().json();
+        if status["leases"].as_array().is_some_and(Vec::is_empty) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{status}");
+    }
+    bench.fido2(0).insert().expect("plugged in");
+    let out = bench
+        .tapvault(["exec", "prod", "--", "true"])
+        .run()
+        .success()
+        .touches(1);
+    assert_eq!(out.pinentry_asked(), 1, "{out}");
+}
