@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result, plain_io};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,8 +37,9 @@ pub fn engine() -> Result<PathBuf> {
 }
 
 fn found_from(own: &Path) -> Result<PathBuf> {
+    let own = &in_place(own);
     if own.file_name() != Some(OsStr::new(FRONT)) {
-        return Ok(own.to_owned());
+        return Ok(own.clone());
     }
     let folder = own.parent().unwrap_or(Path::new("/"));
     let places = [folder.join(ENGINE), folder.join(ELSEWHERE).join(ENGINE)];
@@ -48,6 +50,12 @@ fn found_from(own: &Path) -> Result<PathBuf> {
         )
         .hint("install both programs, into one folder; an update may be replacing them just now")
     })
+}
+
+/// Where the program lies that has taken the place of this one, if an update has: Linux marks what is gone (proc_pid_exe(5)).
+fn in_place(own: &Path) -> PathBuf {
+    let gone = own.as_os_str().as_bytes().strip_suffix(b" (deleted)");
+    gone.map_or_else(|| own.to_owned(), |own| OsStr::from_bytes(own).into())
 }
 
 /// Becomes the engine, with these words after the name under which this program was called. Returns only when that fails.
@@ -86,5 +94,7 @@ mod tests {
         let beside = place("usr/bin/tapvault-engine");
         assert_eq!(found_from(&front).expect("beside"), beside);
         assert_eq!(found_from(&beside).expect("itself"), beside);
+        let replaced = root.path().join("usr/bin/tapvault (deleted)");
+        assert_eq!(found_from(&replaced).expect("that of the update"), beside);
     }
 }

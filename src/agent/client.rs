@@ -154,7 +154,7 @@ impl Asked {
         };
         let network = set(&NETWORK);
         let is_relative = |name: &&str| network.get(*name).is_some_and(|path| !path.starts_with('/'));
-        if let Some(name) = READ_FROM_PROCESS.into_iter().find(|name| is_relative(&name)) {
+        if let Some(name) = READ_FROM_PROCESS.into_iter().find(|name| is_relative(name)) {
             return Err(format!(
                 "{name} is relative, and the agent has another working directory"
             ));

@@ -4,6 +4,7 @@
 
 use super::{Ended, Tell};
 use std::collections::BTreeSet;
+use std::os::unix::fs::DirEntryExt;
 use std::time::Duration;
 
 /// How often is looked.
@@ -15,7 +16,7 @@ pub fn watch(tell: &Tell) {
     loop {
         std::thread::sleep(PAUSE);
         let now = nodes();
-        let gone: Vec<String> = before.difference(&now).cloned().collect();
+        let gone: Vec<String> = before.difference(&now).map(|(name, _)| name.clone()).collect();
         if !gone.is_empty() {
             tell(Ended::TokensGone(gone));
         }
@@ -23,11 +24,12 @@ pub fn watch(tell: &Tell) {
     }
 }
 
-/// The nodes by name; without `/dev` there are none.
-fn nodes() -> BTreeSet<String> {
+/// The nodes by name and inode: what is plugged in again within the pause may get its name back, and is another node. Without `/dev`
+/// there are none.
+fn nodes() -> BTreeSet<(String, u64)> {
     let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
     entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with("hidraw"))
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.ino())))
+        .filter(|(name, _)| name.starts_with("hidraw"))
         .collect()
 }

@@ -180,7 +180,7 @@ impl<'b> Invocation<'b> {
         Running {
             bench: self.bench,
             line: line.join(" ").replace(super::program::tapvault(), "tapvault"),
-            watch: Watch::start(child.id()),
+            watch: Watch::start(child.id(), super::program::is_ours(std::path::Path::new(&self.program))),
             stdout: child.stdout.take().map(gather),
             stderr: child.stderr.take().map(gather),
             child,

@@ -39,14 +39,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the process with this number and its descendants.
-    pub fn start(pid: u32) -> Self {
+    /// Watches the process with this number and its descendants; `is_ours` when it will be the program under test, whether or not it
+    /// is seen as that before it becomes another.
+    pub fn start(pid: u32, is_ours: bool) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let watcher = thread::spawn(move || {
             WATCHERS.fetch_add(1, Ordering::Relaxed);
             let mut watcher = Watcher {
                 started: pid,
+                tapvaults: is_ours.then_some(pid).into_iter().collect(),
                 ..Watcher::default()
             };
             while !stopped.load(Ordering::Relaxed) {
@@ -151,7 +153,7 @@ mod tests {
             .args(["-c", "WORD=in-the-environment sleep 0.3; true"])
             .spawn()
             .expect("a shell");
-        let mut watch = Watch::start(child.id());
+        let mut watch = Watch::start(child.id(), false);
         child.wait().expect("its end");
         let seen = watch.stop();
         let has = |file, words: &str| {

@@ -108,10 +108,10 @@ check "it ends as one without a key" [ $status = 5 ]
 check "it says so" grep -q "no-key: .*Soft FIDO2 key FIDO0001 was pulled out before it was done" /run/said
 
 section "plugged in anew, and forbidden again"
-# The agent looks once a second which nodes have gone.
-sleep 2
+# The agent looks once a second which nodes have gone; this one has its name back at once.
 tell one insert >/dev/null
 until_there "$first"
+sleep 2
 tell one auto-touch on >/dev/null
 ana 5 "$exec_true" "this user may not open it ($first)"
 ana 1 "tapvault doctor" "fail  Soft FIDO2 key FIDO0001 is plugged in, but this user may not open it ($first)"
@@ -126,7 +126,7 @@ tell two auto-touch on >/dev/null
 let_in "$second"
 check "libfido2 finds both" [ "$(fido2-token -L | wc -l)" = 2 ]
 check "libfido2 sets its PIN" set_pin "$second" FIDO0002
-ana 0 "tapvault key enroll fido2 --device $second --name second" "touch Soft FIDO2 key FIDO0001" 'enrolled "second"'
+ana 0 "tapvault key enroll fido2 --device $second --name second" "Soft FIDO2 key FIDO0001, to vouch" 'enrolled "second"'
 tell one remove >/dev/null
 ana 0 "tapvault add dev --offline --stdin </given/access-key" "touch Soft FIDO2 key FIDO0002" "sealed dev to fido2 and second"
 opens prod FIDO0002
