@@ -16,12 +16,16 @@ const ENGINE: &str = "tapvault-engine";
 /// Where distributions put programs that nobody types (Filesystem Hierarchy Standard 3.0, 4.7), seen from the front's folder.
 const ELSEWHERE: &str = "../libexec/tapvault";
 
-/// Where this process's program lies.
+/// Where this process's program lies; without `/proc` what a shell finds under the name by which it was called.
 ///
 /// # Errors
-/// When the system does not tell.
+/// When neither tells.
 pub fn own_file() -> std::io::Result<PathBuf> {
-    std::env::current_exe()
+    std::env::current_exe().or_else(|err| {
+        let called = std::env::args_os().next().unwrap_or_default();
+        let found = which::which(called).map_err(|_| err)?;
+        found.canonicalize()
+    })
 }
 
 /// The file of the engine: this program's own, if it is the engine, or the one beside it.

@@ -40,6 +40,9 @@ pub fn started(ctx: &Context, place: &Place) -> std::result::Result<UnixStream, 
 
 /// Starts one, and waits for what it says.
 fn start(ctx: &Context) -> std::result::Result<String, String> {
+    if cfg!(target_os = "linux") && !std::path::Path::new("/proc/self").exists() {
+        return Err("without /proc an agent could not tell who asks".into());
+    }
     let program = programs::engine().map_err(|error| error.message().to_owned())?;
     let mut command = Command::new(program);
     for name in SECRET_VARIABLES {

@@ -134,11 +134,18 @@ fn a_program_that_was_replaced_is_served_by_the_agent_of_before() {
         let line = ["--debug", "exec", "prod", "--", "true"];
         was_served(bench.program(program.to_str().expect("text"), line));
     };
-    fs::copy(bench.tapvault_path(), &program).expect("a copy");
+    let install = || {
+        for name in ["tapvault", "tapvault-engine"] {
+            let place = program.with_file_name(name);
+            let _ = fs::remove_file(&place);
+            let built = std::path::Path::new(bench.tapvault_path()).with_file_name(name);
+            fs::copy(built, place).expect("a copy");
+        }
+    };
+    install();
     run();
     let agent = agent_pid(&bench);
-    fs::remove_file(&program).expect("removed");
-    fs::copy(bench.tapvault_path(), &program).expect("a copy");
+    install();
     run();
     assert_eq!(agent_pid(&bench), agent);
     until("nothing waits", || status(&bench)["waiting"] == serde_json::json!([]));
