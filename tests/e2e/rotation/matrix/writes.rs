@@ -8,6 +8,9 @@ use crate::faults::strace::{self, Fault};
 /// What happens at each write.
 pub const FAULTS: [Fault; 3] = [Fault::Kill, Fault::Error("ENOSPC"), Fault::Error("EROFS")];
 
+/// How often a write may be missed, see [`strace::try_strike`].
+const TRIES: usize = 5;
+
 /// Strikes each write of a rotation. Not the fsyncs: a kill there finds the files just as one at the next call does, and they need
 /// neither room nor a disk that can be written.
 pub fn strike_every_write(stage: &Stage, fault: Fault) -> Vec<Option<Case>> {
@@ -24,8 +27,13 @@ pub fn strike_every_write(stage: &Stage, fault: Fault) -> Vec<Option<Case>> {
     check_power_cut(&lasting);
     let mut cases = Vec::new();
     for (order, point) in points.iter().enumerate().filter(|(_, point)| !point.is_sync()) {
-        stage.reset();
-        let output = strace::strike(&stage.bench, &LINE, |run| run, point, fault);
+        let strike = |_| {
+            stage.reset();
+            strace::try_strike(&stage.bench, &LINE, |run| run, point, fault).ok()
+        };
+        let output = (0..TRIES)
+            .find_map(strike)
+            .unwrap_or_else(|| panic!("{point} was not come by in {TRIES} runs"));
         let place = (order, point.place.clone());
         let how = match fault {
             Fault::Kill | Fault::Signal(_) => "kill -9".to_owned(),
