@@ -23,7 +23,7 @@ const CRITICAL: u8 = 2;
 const NONE: u32 = 0;
 
 /// Shows each line in the place of the one before, on the desktop whose address is the first line, until `orders` end: then nothing
-/// is left of it. Answers with [`super::REACHED`] once, and with [`super::SHOWN`] for each line.
+/// is left of it. Answers with `REACHED` once, and with `SHOWN` for each line.
 pub fn serve(orders: impl BufRead, mut answers: impl Write) {
     let mut lines = orders.lines().map_while(Result::ok);
     let Some(address) = lines.next() else { return };
