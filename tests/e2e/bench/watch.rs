@@ -124,7 +124,13 @@ impl Watcher {
                 }
             }
         }
-        for child in children(&proc) {
+        let children = children(&proc);
+        // What it has become since may have started them.
+        let is_another = fs::read_link(proc.join("exe")).is_ok_and(|now| !super::program::is_ours(&now));
+        if is_another && self.tapvaults.contains(&pid) {
+            reach = Reach::GivenCredentials;
+        }
+        for child in children {
             self.look(child, reach);
         }
     }
