@@ -77,7 +77,7 @@ impl Global {
     }
 }
 
-/// The arguments of a command are made when it is the one that is run: the tree has more of them than a warm `exec` has work.
+/// The arguments of a command are made when it is the one that is run: making those of all takes longer than most commands.
 #[derive(Subcommand)]
 #[command(defer = true)]
 enum Command {

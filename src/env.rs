@@ -13,6 +13,11 @@ impl Env {
         Env(std::env::vars_os().collect())
     }
 
+    /// Whether the real one has `name`, for who needs to know no more before the snapshot is taken.
+    pub fn is_set(name: &str) -> bool {
+        std::env::var_os(name).is_some()
+    }
+
     /// The value of `name` if it is set, not empty, and text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.os(name)?.to_str()

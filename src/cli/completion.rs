@@ -33,7 +33,7 @@ enum Shell {
 
 /// Whether a shell asks for candidates.
 pub fn is_asked_for() -> bool {
-    Env::snapshot().os(VARIABLE).is_some()
+    Env::is_set(VARIABLE)
 }
 
 /// Answers a shell that asks for candidates, and ends; does nothing when none asks.
