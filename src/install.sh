@@ -8,9 +8,18 @@
 # one from `cargo install`. Where the archives for that are missing (Fedora's glibc-static), it is linked as usual.
 set -euo pipefail
 
+prefix=${1:-$HOME/.local}
+case $prefix in
+    --build) ;;
+    -*)
+        echo "install.sh knows no option $prefix; see its first lines" >&2
+        exit 2
+        ;;
+    # From where it was typed, not from the repository.
+    *) prefix=$(realpath --canonicalize-missing -- "$prefix") ;;
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=${CARGO_TARGET_DIR:-target}
-prefix=${1:-$HOME/.local}
 
 cargo build --release --locked --package tapvault --bin tapvault-engine
 
@@ -27,8 +36,9 @@ if ! "${front[@]}" -- -C target-feature=+crt-static -L "native=$empty"; then
 fi
 [[ $prefix != --build ]] || exit 0
 
-install -D --mode=755 "$target/release/tapvault" "$prefix/bin/tapvault"
+# The engine first: no front meets one that is older than itself.
 install -D --mode=755 "$target/release/tapvault-engine" "$prefix/libexec/tapvault/tapvault-engine"
+install -D --mode=755 "$target/release/tapvault" "$prefix/bin/tapvault"
 install -D --mode=644 --target-directory="$prefix/share/man/man1" docs/man/*.1
 echo "installed: $prefix/bin/tapvault"
 case :$PATH: in
