@@ -10,7 +10,8 @@ use std::{collections::BTreeMap, ffi::CString, mem, thread, time::Duration};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often a service that is not there is tried again. Without one this is a look at a socket that does not exist.
 const NO_SERVICE: Duration = Duration::from_secs(3);
-/// The same for one that refuses us, which it writes into the system's log each time.
+/// What the pauses grow to, each twice the one before, where a service is there and does not serve: one that refuses us
+/// writes that into the system's log each time, and one that is just ending or starting can't be told from it.
 const REFUSED: Duration = Duration::from_secs(60);
 
 /// All readers, as they were when last looked at.
@@ -20,6 +21,8 @@ pub struct Watch {
     context: Option<Context>,
     states: Vec<ReaderState>,
     cards: BTreeMap<CString, Inserted>,
+    /// How long to leave a service alone that does not serve.
+    pause: Pause,
 }
 
 /// A card, told from the one that was in the same reader before it.
@@ -41,13 +44,16 @@ impl Watch {
     pub fn next_gone(&mut self) -> Vec<ReaderName> {
         loop {
             let gone = match self.look() {
-                Ok(gone) => gone,
+                Ok(gone) => {
+                    self.pause = Pause::default();
+                    gone
+                }
                 Err(error) => {
                     self.context = None;
                     self.states.clear();
                     let gone = mem::take(&mut self.cards);
                     if gone.is_empty() {
-                        thread::sleep(pause_after(error));
+                        thread::sleep(self.pause.after(error));
                     }
                     gone.into_keys().collect()
                 }
@@ -114,9 +120,40 @@ impl Watch {
     }
 }
 
-fn pause_after(error: pcsc::Error) -> Duration {
-    match error {
-        pcsc::Error::NoService | pcsc::Error::ServiceStopped => NO_SERVICE,
-        _ => REFUSED,
+/// The pause before the next try, by what the last ones came to.
+#[derive(Default)]
+struct Pause {
+    last: Option<Duration>,
+}
+
+impl Pause {
+    fn after(&mut self, error: pcsc::Error) -> Duration {
+        let next = match (error, self.last) {
+            (pcsc::Error::NoService | pcsc::Error::ServiceStopped, _) | (_, None) => NO_SERVICE,
+            (_, Some(last)) => (last * 2).min(REFUSED),
+        };
+        *self.last.insert(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_is_just_ending_is_looked_for_as_soon_as_one_that_is_not_there() {
+        let mut pause = Pause::default();
+        assert_eq!(pause.after(pcsc::Error::CommError), NO_SERVICE);
+        assert_eq!(pause.after(pcsc::Error::NoService), NO_SERVICE);
+    }
+
+    #[test]
+    fn one_that_goes_on_refusing_is_asked_less_and_less_often() {
+        let mut pause = Pause::default();
+        let seconds: Vec<u64> = (0..7)
+            .map(|_| pause.after(pcsc::Error::SecurityViolation).as_secs())
+            .collect();
+        assert_eq!(seconds, [3, 6, 12, 24, 48, 60, 60]);
+        assert_eq!(pause.after(pcsc::Error::NoService), NO_SERVICE, "it has ended");
     }
 }

@@ -26,6 +26,20 @@ fn watching(bench: &Bench) -> Probe {
     probe
 }
 
+/// Sees the removal of a token from a service that has come back. On a busy machine the first one may come before the watch has
+/// seen what is there.
+fn sees_again(probe: &Probe, bench: &Bench, token: usize, reader: &str) {
+    for _ in 0..3 {
+        assert_eq!(probe.within(FOUND_AGAIN), None);
+        bench.tell(token, "remove");
+        if let Some(told) = probe.within(FOUND_AGAIN) {
+            return assert_eq!(told, gone(&[reader]));
+        }
+        bench.tell(token, "insert");
+    }
+    panic!("it never sees {reader}");
+}
+
 fn gone(readers: &[&str]) -> String {
     format!("ended: TokensGone({readers:?})")
 }
@@ -100,7 +114,8 @@ fn a_service_that_ends_takes_all_tokens_with_it_and_is_found_when_it_is_back() {
     let mut bench = Bench::new(&["5.7.1", "5.4.3"]);
     let probe = watching(&bench);
     bench.kill_service();
-    // In one line, or in two if it has time to say that the tokens have gone before it goes itself.
+    // In one line, or in two if it has time to say that the tokens have gone before it goes itself. Then its end is an
+    // error with nothing inserted, and must not be taken for a refusal.
     let mut told = probe.next();
     if let Some(more) = probe.within(SETTLED) {
         told.push_str(&more);
@@ -114,9 +129,7 @@ fn a_service_that_ends_takes_all_tokens_with_it_and_is_found_when_it_is_back() {
         "{spent:?} of work while nothing is there"
     );
     bench.start_service();
-    assert_eq!(probe.within(FOUND_AGAIN), None);
-    bench.tell(1, "remove");
-    assert_eq!(probe.next(), gone(&[SECOND_READER]));
+    sees_again(&probe, &bench, 1, SECOND_READER);
 }
 
 #[test]
@@ -125,7 +138,5 @@ fn a_service_that_was_never_there_is_found_when_it_comes() {
     bench.kill_service();
     let probe = watching(&bench);
     bench.start_service();
-    assert_eq!(probe.within(FOUND_AGAIN), None);
-    bench.tell(0, "remove");
-    assert_eq!(probe.next(), gone(&[FIRST_READER]));
+    sees_again(&probe, &bench, 0, FIRST_READER);
 }
