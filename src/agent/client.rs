@@ -55,6 +55,35 @@ pub enum Way {
     Refused,
 }
 
+/// A way to the agent, and the connection to one that runs. It is made before there is anything to ask, so that the agent gets ready to
+/// read while the request is put together.
+pub struct Call {
+    way: Way,
+    place: Place,
+    begun: Option<Result<Option<UnixStream>>>,
+}
+
+impl Call {
+    /// Connects, if the agent may be asked; what comes of it is said when it is.
+    pub fn begin(ctx: &Context, way: Way) -> Self {
+        let place = Place::of(&ctx.paths);
+        let asks = way == Way::Usual && ctx.settings.agent != Some(false);
+        Call {
+            way,
+            begun: asks.then(|| place.connect()),
+            place,
+        }
+    }
+
+    /// The connection that was begun. Where nobody listened then, somebody may by now.
+    fn connect(&mut self) -> Result<Option<UnixStream>> {
+        match self.begun.take() {
+            Some(Ok(None)) | None => self.place.connect(),
+            Some(begun) => begun,
+        }
+    }
+}
+
 /// What does without the agent: [`super::run::alone`], or what starts a program that can do that.
 pub type Alone<'a> = &'a dyn Fn(&Context, &Vault, &Chain, Wanted) -> Result<Credentials>;
 
@@ -67,13 +96,13 @@ pub fn credentials(
     vault: &Vault,
     chain: &Chain,
     wanted: Wanted,
-    (way, alone): (Way, Alone<'_>),
+    (mut call, alone): (Call, Alone<'_>),
 ) -> Result<Credentials> {
-    if way == Way::Refused {
+    if call.way == Way::Refused {
         return alone(ctx, vault, chain, Wanted { lease: 0, ..wanted });
     }
-    let refused = match Asked::new(ctx, chain, &wanted, way) {
-        Ok(asked) => match asked.ask(ctx, vault, chain)? {
+    let refused = match Asked::new(ctx, chain, &wanted, call.way) {
+        Ok(asked) => match asked.ask(ctx, vault, chain, &mut call)? {
             Outcome::Credentials(credentials) => return Ok(credentials),
             Outcome::Elsewhere(why) => why,
         },
@@ -125,7 +154,6 @@ struct Asked {
     opening: Opening,
     code: Option<SecretText>,
     leases: bool,
-    place: Place,
     patience: Option<Duration>,
 }
 
@@ -184,26 +212,25 @@ impl Asked {
             },
             code,
             leases: wanted.lease > 0,
-            place: Place::of(&ctx.paths),
             patience: wanted.patience,
         })
     }
 
     /// Asks an agent that runs before anything about keys is read: within a lease nothing of it is needed.
-    fn ask(&self, ctx: &Context, vault: &Vault, chain: &Chain) -> Result<Outcome> {
+    fn ask(&self, ctx: &Context, vault: &Vault, chain: &Chain, call: &mut Call) -> Result<Outcome> {
         let mut asked_again = false;
         let mut unheard = 0;
         loop {
-            let stream = match self.place.connect() {
+            let stream = match call.connect() {
                 Ok(Some(stream)) => stream,
                 Ok(None) if !self.leases && !vault.has_token()? => return Ok(Outcome::Elsewhere(NO_TOKEN.into())),
-                Ok(None) => match start::started(ctx, &self.place) {
+                Ok(None) => match start::started(ctx, &call.place) {
                     Ok(stream) => stream,
                     Err(why) => return Ok(Outcome::Elsewhere(why)),
                 },
                 Err(error) => {
                     ctx.dialogue.note(&format!("the agent is not used: {error}"));
-                    return Ok(Outcome::Elsewhere("its socket is not safe".into()));
+                    return Ok(Outcome::Elsewhere(error.message().to_owned()));
                 }
             };
             match self.talk(ctx, chain, &stream)? {

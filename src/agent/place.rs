@@ -6,15 +6,21 @@ use crate::error::{Error, ErrorKind, Result, io};
 use crate::vault::folder::{Folder, Lock};
 use crate::vault::name::hex;
 use rustix::fs::{Mode, OFlags};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use sha2::{Digest, Sha256};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The longest path of a socket, without the byte that ends it (unix(7)).
 const LONGEST_PATH: usize = 107;
+
+/// How long an agent may leave a connection in its queue when that is full. One that is stopped takes none out.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The place of the agent that serves one vault.
 #[derive(Clone, Debug)]
@@ -62,7 +68,7 @@ impl Place {
     /// Connects; `None` when nobody listens.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`] when others could have put the socket there.
+    /// [`ErrorKind::Damaged`] when others could have put the socket there; [`ErrorKind::Other`] when the agent takes no connection.
     pub fn connect(&self) -> Result<Option<UnixStream>> {
         let metadata = match std::fs::metadata(self.folder.path()) {
             Ok(metadata) => metadata,
@@ -71,7 +77,15 @@ impl Place {
         if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
             self.folder.check()?;
         }
-        Ok(self.reach(|path| UnixStream::connect(path)).ok())
+        match self.reach(call) {
+            Ok(stream) => Ok(Some(stream)),
+            Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => Err(Error::new(
+                ErrorKind::Other,
+                format!("the agent has taken no connection for {} s", PATIENCE.as_secs()),
+            )
+            .hint("it stands still: end its process, `tapvault-engine agent`, and what it holds ends with it")),
+            Err(_) => Ok(None),
+        }
     }
 
     /// The right to be the agent here, held until dropped; `None` when another process has it.
@@ -153,6 +167,14 @@ impl Place {
     }
 }
 
+/// [`UnixStream::connect`], which waits for ever where the other side's queue is full.
+fn call(path: &Path) -> std::io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +207,20 @@ mod tests {
         let (_listener, _) = place.listen().expect("a listener");
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).expect("opened");
         assert!(place.connect().is_err());
+    }
+
+    #[test]
+    fn an_agent_that_takes_no_connection_is_not_waited_for_for_ever() {
+        let root = tempfile::tempdir().expect("a folder");
+        let place = place(&root.path().join("run"));
+        let listener =
+            socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
+        let address = SocketAddrUnix::new(place.socket()).expect("a short path");
+        rustix::net::bind(&listener, &address).expect("bound");
+        rustix::net::listen(&listener, 0).expect("a queue for one");
+        let _first = place.connect().expect("looked").expect("taken into the queue");
+        let error = place.connect().expect_err("the queue is full");
+        assert!(error.message().contains("has taken no connection for 10 s"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::common;
 use super::completion;
 use super::export;
-use crate::agent::client::{Alone, Way, credentials};
+use crate::agent::client::{Alone, Call, Way, credentials};
 use crate::agent::run::Wanted;
 use crate::chain::mfa::{CodeSource, CodeWishes};
 use crate::chain::{Chain, Policy, Request, Sessions};
@@ -222,9 +222,15 @@ pub fn session(
     (action, patience): (Action, Option<Duration>),
     course: Course<'_>,
 ) -> Result<Session> {
+    let handed_over = course.handed_over.is_some();
+    let way = match (handed_over, args.no_agent) {
+        (true, _) => Way::Refused,
+        (false, true) => Way::Alone,
+        (false, false) => Way::Usual,
+    };
+    let call = Call::begin(ctx, way);
     let vault = Vault::at(&ctx.paths);
     let config: Config = common::config(ctx)?;
-    let handed_over = course.handed_over.is_some();
     let profile = match course.handed_over {
         Some(profile) => profile,
         None => common::profile(named, ctx, &config, &vault)?,
@@ -252,12 +258,7 @@ pub fn session(
         },
         patience,
     };
-    let way = match (handed_over, args.no_agent) {
-        (true, _) => Way::Refused,
-        (false, true) => Way::Alone,
-        (false, false) => Way::Usual,
-    };
-    let credentials = credentials(ctx, &vault, &chain, wanted, (way, course.alone))?;
+    let credentials = credentials(ctx, &vault, &chain, wanted, (call, course.alone))?;
     Ok(Session {
         credentials,
         region: chain

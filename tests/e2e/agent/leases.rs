@@ -1,7 +1,7 @@
 //! Leases: off unless asked for, answered from memory, and ended by whatever should end them.
 
 use super::{SOON, export, status, touches, until_waiting, with_prod};
-use crate::bench::ANA;
+use crate::bench::{ANA, Bench};
 use serde_json::json;
 
 #[test]
@@ -27,6 +27,28 @@ fn within_a_lease_no_touch_is_asked_for_and_it_was_said_before_the_first() {
     let status = status(&bench);
     assert_eq!(status["leases"][0]["profile"], "prod");
     assert_eq!(status["leases"][0]["uses"], 3, "{status}");
+}
+
+/// The agent is called before the question, and does not wait for so long.
+#[test]
+fn whoever_picks_the_profile_slowly_is_served_from_it_too() {
+    let bench = with_prod();
+    export_with_lease(&bench);
+    let mut terminal = bench
+        .tapvault(["exec", "--debug", "--", "sh", "-c", "echo $AWS_VAULT"])
+        .on_terminal();
+    terminal.expect("profile (name or number): ");
+    std::thread::sleep(std::time::Duration::from_secs(7));
+    terminal.type_("prod\n");
+    let out = terminal.finish().success().touches(0);
+    assert_eq!(out.stdout, "prod\n");
+    assert!(!out.terminal.contains("without the agent"), "{out}");
+    assert_eq!(status(&bench)["leases"][0]["uses"], 2);
+}
+
+fn export_with_lease(bench: &Bench) {
+    let line = ["export", "--format=json", "--lease", "15m", "prod"];
+    bench.tapvault(line).prints_secrets().run().success().touches(1);
 }
 
 #[test]
