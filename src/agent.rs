@@ -7,6 +7,7 @@
 //! | `client`   | asks the agent, shows its words, starts one if there is none   |
 //! | `protocol` | what the two say to each other                                 |
 //! | `server`   | the socket: who may connect, how many, for how long             |
+//! | `spare`    | a thread that waits for the next connection                     |
 //! | `work`     | a request served: from a lease, a run under way, or a new run   |
 //! | `flight`   | runs under way and who joins them                              |
 //! | `asker`    | who asks, as the kernel has it                                 |
@@ -30,6 +31,7 @@ pub mod protocol;
 pub mod queue;
 pub mod run;
 pub mod server;
+pub mod spare;
 pub mod watch;
 pub mod work;
 

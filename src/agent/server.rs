@@ -4,6 +4,7 @@ use super::asker::Asker;
 use super::caller::{Caller, unpoisoned};
 use super::place::{Place, SocketId};
 use super::protocol::{Greeting, Opening, Wants, Word, frame};
+use super::spare::Spare;
 use super::{Agent, locked, watch, work};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -120,6 +121,8 @@ impl Server {
             tv_sec: TICK,
             tv_nsec: 0,
         };
+        let server = Arc::clone(self);
+        let mut threads = Spare::new(STACK, move |stream: Arc<UnixStream>| server.greet(&stream));
         loop {
             let ready = poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&tick));
             if stop.load(Ordering::SeqCst) || self.retired.load(Ordering::SeqCst) {
@@ -133,30 +136,26 @@ impl Server {
                 continue;
             }
             match listener.accept() {
-                Ok((stream, _)) => self.connected(stream),
+                // Where no thread can be had, the connection is dropped, and the client goes on by itself.
+                Ok((stream, _)) => threads.give(self.noted(stream)),
                 // Out of descriptors: those who are here will go.
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }
     }
 
-    fn connected(self: &Arc<Self>, stream: UnixStream) {
+    /// The connection, as one that has said nothing yet.
+    fn noted(&self, stream: UnixStream) -> Arc<UnixStream> {
         let stream = Arc::new(stream);
+        let mut silent = unpoisoned(&self.silent);
+        silent.retain(|stream| stream.strong_count() > 0);
+        if silent.len() >= MOST_SILENT
+            && let Some(oldest) = silent.pop_front().and_then(|oldest| oldest.upgrade())
         {
-            let mut silent = unpoisoned(&self.silent);
-            silent.retain(|stream| stream.strong_count() > 0);
-            if silent.len() >= MOST_SILENT
-                && let Some(oldest) = silent.pop_front().and_then(|oldest| oldest.upgrade())
-            {
-                let _ = oldest.shutdown(std::net::Shutdown::Both);
-            }
-            silent.push_back(Arc::downgrade(&stream));
+            let _ = oldest.shutdown(std::net::Shutdown::Both);
         }
-        let server = Arc::clone(self);
-        // Where no thread can be had, the connection is dropped, and the client goes on by itself.
-        let _ = std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn(move || server.greet(&stream));
+        silent.push_back(Arc::downgrade(&stream));
+        stream
     }
 
     /// Hears what a client wants, and does it. Whoever is not understood is not answered.
