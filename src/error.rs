@@ -199,6 +199,10 @@ pub fn io(doing: &str, path: &std::path::Path, err: &std::io::Error) -> Error {
 /// The line without control characters: a profile or a command must not be able to steer the terminal, nor to turn the
 /// words of a question round.
 pub fn printable(line: &str) -> String {
+    // Nearly every line, and in a list each of thousands.
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return line.to_owned();
+    }
     line.chars()
         .map(|c| {
             if c.is_control() || turns_words_round(c) {

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "iam")]
 use crate::profile::ProfileName;
+use crate::prompt::printable;
 use crate::render;
 use crate::secret::short_id;
 use crate::vault::sidecar::Sidecar;
@@ -16,6 +17,7 @@ use crate::vault::{Listed, Vault};
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -136,11 +138,7 @@ pub fn written(outcome: std::io::Result<()>) -> Result<()> {
 fn rows(ctx: &Context, vault: &Vault, now: Timestamp) -> Result<Vec<Row>> {
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     let mut row = |profile: &str, change: &mut dyn FnMut(&mut Row)| {
-        let row = rows.entry(profile.to_owned()).or_insert_with(|| Row {
-            profile: profile.to_owned(),
-            ..Row::default()
-        });
-        change(row);
+        change(rows.entry(profile.to_owned()).or_default());
     };
     match common::config(ctx) {
         Ok(config) => config.names().for_each(|name| row(name, &mut |_| {})),
@@ -172,31 +170,32 @@ fn rows(ctx: &Context, vault: &Vault, now: Timestamp) -> Result<Vec<Row>> {
             }
         });
     }
-    Ok(rows.into_values().collect())
+    Ok(rows.into_iter().map(|(profile, row)| Row { profile, ..row }).collect())
 }
 
 fn table(rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no profiles yet; `tapvault add PROFILE` puts the first access key into the vault\n".into();
     }
-    let mut lines = vec![[
-        "PROFILE".to_owned(),
-        "ACCESS KEY".to_owned(),
-        "AGE".to_owned(),
-        "SESSION".to_owned(),
-    ]];
+    let mut lines: Vec<[Cow<'_, str>; 4]> = Vec::with_capacity(rows.len() + 1);
+    lines.push(["PROFILE", "ACCESS KEY", "AGE", "SESSION"].map(Cow::from));
     for row in rows {
         let key = match (&row.access_key_id, row.access_key) {
-            (Some(id), _) => short_id(id),
-            (None, true) => "(not known before it is opened)".into(),
+            (Some(id), _) => short_id(id).into(),
+            (None, true) => Cow::from("(not known before it is opened)"),
             (None, false) => "-".into(),
         };
         let owner = row.arn.as_deref().and_then(crate::vault::sidecar::owner_of);
+        let whose = owner.map_or(key.clone(), |owner| format!("{key} {owner}").into());
         lines.push([
-            crate::prompt::printable(&row.profile),
-            crate::prompt::printable(&owner.map_or(key.clone(), |owner| format!("{key} {owner}"))),
-            row.age_days.map_or_else(|| "-".into(), |days| format!("{days} d")),
-            row.session_left.map_or_else(|| "-".into(), left),
+            printable(&row.profile).into(),
+            if row.access_key {
+                printable(&whose).into()
+            } else {
+                whose
+            },
+            row.age_days.map_or("-".into(), |days| format!("{days} d").into()),
+            row.session_left.map_or("-".into(), |seconds| left(seconds).into()),
         ]);
     }
     columns(&lines)
@@ -212,11 +211,12 @@ pub fn left(seconds: i64) -> String {
 }
 
 /// Columns of the width that each needs; the last one is not padded.
-pub fn columns<const N: usize>(lines: &[[String; N]]) -> String {
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    lines.iter().fold(String::new(), |mut text, line| {
-        for (column, cell) in line.iter().enumerate() {
+pub fn columns<const N: usize>(lines: &[[impl AsRef<str>; N]]) -> String {
+    let cells = |column: usize| lines.iter().map(move |line| line[column].as_ref().chars().count());
+    let widths: Vec<usize> = (0..N).map(|column| cells(column).max().unwrap_or(0)).collect();
+    let about = lines.len() * widths.iter().map(|width| width + 2).sum::<usize>();
+    lines.iter().fold(String::with_capacity(about), |mut text, line| {
+        for (column, cell) in line.iter().map(AsRef::as_ref).enumerate() {
             text.push_str(cell);
             if column + 1 < N {
                 let padding = widths[column] - cell.chars().count() + 2;

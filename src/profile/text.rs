@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::fault::{Fault, Problem};
 use super::header::{self, BLANK, COMMENT, FileKind, Header, Prefix, trim};
 use super::origin::Place;
+use memchr::{memchr, memchr_iter, memchr2_iter};
 use zeroize::Zeroizing;
 
 /// A config or credentials file, line by line.
@@ -210,11 +211,9 @@ impl ConfigText {
         let bytes = std::mem::take(&mut self.bytes);
         let mut context = Context::Outside;
         let mut start = 0;
+        self.lines.reserve_exact(memchr_iter(b'\n', &bytes).count() + 1);
         while start < bytes.len() {
-            let end = bytes[start..]
-                .iter()
-                .position(|&byte| byte == b'\n')
-                .map_or(bytes.len(), |at| start + at + 1);
+            let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at + 1);
             // A byte order mark is Windows' doing, not the first letter of a key.
             let from = if start == 0 && bytes.starts_with(b"\xEF\xBB\xBF") {
                 3
@@ -357,14 +356,10 @@ fn split(line: &str) -> Result<(&str, &str), Fault> {
 /// Without the comment at its end, which needs a blank before it: `a#b` is a value.
 fn uncommented(line: &str) -> &str {
     let line = trim(line);
-    let mut after_blank = false;
-    for (at, c) in line.char_indices() {
-        if after_blank && COMMENT.contains(&c) {
-            return trim(&line[..at]);
-        }
-        after_blank = c.is_whitespace();
-    }
-    line
+    let [hash, semicolon] = COMMENT.map(|c| c as u8);
+    memchr2_iter(hash, semicolon, line.as_bytes())
+        .find(|&at| line[..at].ends_with(char::is_whitespace))
+        .map_or(line, |at| trim(&line[..at]))
 }
 
 /// Where `part`, a slice of `line`, lies in the file.
