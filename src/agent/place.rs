@@ -83,7 +83,7 @@ impl Place {
                 ErrorKind::Other,
                 format!("the agent has taken no connection for {} s", PATIENCE.as_secs()),
             )
-            .hint("it stands still: end its process, `tapvault-engine agent`, and what it holds ends with it")),
+            .hint("it stands still; `pgrep -af 'tapvault-engine agent'` names its process: end it, and what it holds ends with it")),
             Err(_) => Ok(None),
         }
     }
