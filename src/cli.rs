@@ -176,10 +176,8 @@ fn parse_any(words: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// One line that begins with the stable name, then the hints.
 fn show(error: &Error) {
-    complain(&format!("tapvault: {error}"));
-    for hint in error.hints() {
-        complain(hint);
-    }
+    let hints = error.hints().iter().map(|hint| format!("\n{hint}"));
+    complain(&format!("tapvault: {error}{}", hints.collect::<String>()));
 }
 
 #[cfg(test)]

@@ -355,8 +355,9 @@ pub fn complain(line: &str) {
     }
 }
 
+/// In one piece, or lines of callers that run at once would be mixed.
 fn write(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 fn lost(err: &dyn std::fmt::Display) -> Error {

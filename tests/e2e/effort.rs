@@ -165,6 +165,22 @@ fn within_a_lease_the_agent_is_asked_and_nothing_else() {
     }
 }
 
+#[test]
+fn each_line_and_each_error_with_its_hints_is_written_in_one_piece() {
+    let bench = Bench::with_prod();
+    // Callers that run at once may share what is their standard error. The options leave out what is written.
+    let pieces = |line: &[&str]| {
+        let (output, calls) = traced_with(&bench, &["-e", "trace=write", "-s", "0"], line, |run| run);
+        (output, calls.having("write(2, ").count())
+    };
+    let (output, count) = pieces(&["exec", "prdo", "--", "true"]);
+    output.fails(4, "no-entry").says("did you mean prod?");
+    assert_eq!(count, 1);
+    let (output, count) = pieces(&["exec", "prod", "--", "true"]);
+    let output = output.success().touches(1);
+    assert_eq!(count, output.stderr.lines().count(), "{output}");
+}
+
 /// System calls, a line for each.
 #[derive(Debug)]
 struct Calls(Vec<String>);
