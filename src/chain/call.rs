@@ -9,12 +9,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::presence::Touches;
 use crate::profile::{Partition, StsRegional};
 
-/// Makes the call of one step.
+/// Makes the call of `step`; `earlier` are those that led to its credentials.
 pub fn call(
     ctx: &Context,
     sts: &mut Sts<'_>,
     credentials: &Credentials,
-    step: &Step,
+    (earlier, step): (&[Step], &Step),
     codes: &mut Codes<'_>,
     touches: &mut Touches<'_>,
 ) -> Result<Session> {
@@ -27,7 +27,7 @@ pub fn call(
             "AssumeRoleWithWebIdentity can only be the first step of a chain",
         )),
     };
-    outcome.map_err(|error| refusal::explained(error, step))
+    outcome.map_err(|error| refusal::explained(error, earlier, step))
 }
 
 fn get_session_token(

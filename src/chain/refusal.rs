@@ -6,16 +6,20 @@ use crate::credential::Credentials;
 use crate::error::Error;
 use crate::profile::ProfileName;
 
-/// Adds what can be done about a refusal, as far as the step decides it.
-pub(super) fn explained(error: Error, step: &Step) -> Error {
+/// Adds what can be done about a refusal, as far as the step and those before it decide it.
+pub(super) fn explained(error: Error, earlier: &[Step], step: &Step) -> Error {
     let profile = step.profile();
+    let has_mfa = earlier.iter().chain([step]).any(|step| step.mfa().is_some());
     let hint = match error.aws_code() {
         Some("AccessDenied") if step.mfa().is_some() && error.message().contains("MultiFactorAuthentication") => {
             "AWS takes each code once, and only while it is shown; try again with the next one".to_owned()
         }
-        // AWS does not say that a role or a user needs MFA; it only denies.
-        Some("AccessDenied") if step.mfa().is_none() => {
+        // AWS does not say that a role or a user needs MFA, nor that there is no such role; it only denies.
+        Some("AccessDenied") if !has_mfa => {
             format!("if it needs MFA: put mfa_serial = arn:aws:iam::ACCOUNT:mfa/DEVICE into [profile {profile}]")
+        }
+        Some("AccessDenied") if matches!(step, Step::AssumeRole(_)) => {
+            "MFA was given; look whether the role exists, and whom its trust policy names".to_owned()
         }
         Some("ValidationError") if error.message().contains("DurationSeconds") => {
             let duration = step.duration();

@@ -220,7 +220,8 @@ fn finish(
     let begun = reached.done;
     for step in begun..chain.steps.len() {
         ctx.dialogue.must_be_heard()?;
-        let session = match call(ctx, &mut sts, &reached.credentials, &chain.steps[step], codes, touches) {
+        let steps = (&chain.steps[..step], &chain.steps[step]);
+        let session = match call(ctx, &mut sts, &reached.credentials, steps, codes, touches) {
             Ok(session) => session,
             Err(error) if step == begun && begun > 0 && refusal::is_of_the_caller(&error) => {
                 return Ok(Ending::SessionRefused(error));

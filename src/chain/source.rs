@@ -62,7 +62,8 @@ pub fn resolve(ctx: &Context, chain: &Chain, wishes: Wishes) -> Result<Credentia
             ));
         }
     };
-    for step in steps {
+    for at in chain.steps.len() - steps.len()..chain.steps.len() {
+        let step = (&chain.steps[..at], &chain.steps[at]);
         let session = call(ctx, &mut sts, &credentials, step, &mut codes, &mut touches);
         credentials = Credentials::Temporary(session.map_err(|error| refusal::of_source(error, &chain.base))?);
     }
@@ -88,7 +89,7 @@ fn with_token(
         ..RoleRequest::default()
     };
     sts.assume_role_with_web_identity(&endpoint(step), &request, token)
-        .map_err(|error| refusal::explained(error, step))
+        .map_err(|error| refusal::explained(error, &[], step))
 }
 
 fn from_process(line: &str, origin: &Origin, now: Timestamp) -> Result<Credentials> {

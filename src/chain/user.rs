@@ -142,7 +142,7 @@ impl User {
     ) -> Result<User> {
         let key = Credentials::LongTerm(key.clone());
         let credentials = match &own.session {
-            Some(step) => Credentials::Temporary(call(ctx, sts, &key, step, codes, touches)?),
+            Some(step) => Credentials::Temporary(call(ctx, sts, &key, (&[], step), codes, touches)?),
             None => key,
         };
         let identity = sts.get_caller_identity(&credentials, &at(&own.sts))?;
