@@ -186,14 +186,13 @@ fn table(rows: &[Row]) -> String {
             (None, false) => "-".into(),
         };
         let owner = row.arn.as_deref().and_then(crate::vault::sidecar::owner_of);
-        let whose = owner.map_or(key.clone(), |owner| format!("{key} {owner}").into());
+        let whose = match owner {
+            Some(owner) => format!("{key} {owner}").into(),
+            None => key,
+        };
         lines.push([
             printable(&row.profile).into(),
-            if row.access_key {
-                printable(&whose).into()
-            } else {
-                whose
-            },
+            printable(&whose).into(),
             row.age_days.map_or("-".into(), |days| format!("{days} d").into()),
             row.session_left.map_or("-".into(), |seconds| left(seconds).into()),
         ]);
@@ -214,8 +213,7 @@ pub fn left(seconds: i64) -> String {
 pub fn columns<const N: usize>(lines: &[[impl AsRef<str>; N]]) -> String {
     let cells = |column: usize| lines.iter().map(move |line| line[column].as_ref().chars().count());
     let widths: Vec<usize> = (0..N).map(|column| cells(column).max().unwrap_or(0)).collect();
-    let about = lines.len() * widths.iter().map(|width| width + 2).sum::<usize>();
-    lines.iter().fold(String::with_capacity(about), |mut text, line| {
+    lines.iter().fold(String::new(), |mut text, line| {
         for (column, cell) in line.iter().map(AsRef::as_ref).enumerate() {
             text.push_str(cell);
             if column + 1 < N {
