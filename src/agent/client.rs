@@ -230,6 +230,7 @@ impl Asked {
                 },
                 Err(error) => {
                     ctx.dialogue.note(&format!("the agent is not used: {error}"));
+                    error.hints().iter().for_each(|hint| ctx.dialogue.note(hint));
                     return Ok(Outcome::Elsewhere(error.message().to_owned()));
                 }
             };
